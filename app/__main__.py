@@ -1,0 +1,158 @@
+"""Every process and tool of Jifen, each with its line in `python -m app --help`.
+
+What a command needs is imported when it runs: `--help` and `up` must not wait for what they do not use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+GRACEFUL_SHUTDOWN_SECONDS = 15
+
+
+class Elsewhere(click.Command):
+    """A command whose options and body stand together in a module of their own, loaded when it is called."""
+
+    def __init__(self, name: str, module: str, line: str) -> None:
+        super().__init__(name, help=line)
+        self.module = module
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        command: click.Command = import_module(self.module).command
+        return command.make_context(info_name, args, parent, **extra)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
+def main() -> None:
+    """Jifen, a loyalty engine: its processes and tools."""
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path), help="Where everything is kept (.jifen of the checkout).")
+def up(folder: Path | None) -> None:
+    """Everything on this machine: PostgreSQL, Valkey, migrations, demonstration data, web, worker and relay."""
+    from app.local import programme
+    from app.local import up as local
+
+    local.up(folder or programme.FOLDER)
+
+
+@main.command()
+def web() -> None:
+    """The API: the members' and the staff's GraphQL endpoints, GraphiQL, health."""
+    import uvicorn
+
+    from app.settings import Settings
+    from app.telemetry import configure
+
+    settings = Settings()
+    configure("web", settings.log_format)
+    uvicorn.run(
+        "app.asgi:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+
+
+@main.command()
+def worker() -> None:
+    """The worker: runs the jobs that the relay announces, until SIGTERM."""
+    import uvloop
+
+    from app.settings import Settings
+    from app.telemetry import configure
+    from app.wiring import run_worker
+
+    settings = Settings()
+    configure("worker", settings.log_format)
+    uvloop.run(run_worker(settings))
+
+
+@main.command()
+def relay() -> None:
+    """The relay: announces what is due in the outbox to the worker, until SIGTERM."""
+    import uvloop
+
+    from app.settings import Settings
+    from app.telemetry import configure
+    from app.wiring import run_relay
+
+    settings = Settings()
+    configure("relay", settings.log_format)
+    uvloop.run(run_relay(settings))
+
+
+@main.command()
+def migrate() -> None:
+    """Apply the migrations that the database lacks."""
+    from app.local.programme import tool_settings
+    from app.migrate import migrate as apply_missing
+
+    with tool_settings() as settings:
+        applied = asyncio.run(apply_missing(settings.database_url))
+    click.echo("\n".join(applied) or "The database is up to date.")
+
+
+@main.command()
+def seed() -> None:
+    """Apply migrations, and give an empty database the demonstration programme."""
+    from app.local.programme import prepare_demonstration, tool_settings
+
+    with tool_settings() as settings:
+        asyncio.run(prepare_demonstration(settings))
+    click.echo("The demonstration programme is there.")
+
+
+@main.command()
+def demo() -> None:
+    """A journey from registration to a settled draw and a certificate, told step by step."""
+    from app.demo import run
+    from app.local.programme import joined_or_serving
+    from app.local.up import until_signal
+
+    async def tell() -> None:
+        async with joined_or_serving() as endpoints:
+            await run(endpoints)
+
+    asyncio.run(until_signal(tell()))
+
+
+@main.command("wechat-standin")
+@click.option("--port", type=click.IntRange(1, 65535), required=True, help="Where it listens, on 127.0.0.1.")
+@click.option("--appid", envvar="WECHAT_APPID", required=True, help="The only appid it knows (or WECHAT_APPID).")
+@click.option("--secret", envvar="WECHAT_SECRET", required=True, help="That appid's secret (or WECHAT_SECRET).")
+def wechat_standin(port: int, appid: str, secret: str) -> None:
+    """A stand-in for WeChat's server, for local runs and tests."""
+    import uvicorn
+
+    from app.local.wechat import stand_in
+
+    uvicorn.run(stand_in(appid=appid, secret=secret), port=port, log_level="warning", access_log=False)
+
+
+main.add_command(Elsewhere("import-orders", "app.imports", "Import orders and refunds from a CSV or JSONL file."))
+main.add_command(Elsewhere("token", "app.tokens", "Print a token for a member, a member of staff or an integration."))
+main.add_command(Elsewhere("print-schema", "app.print_schema", "Print the GraphQL schemas as SDL."))
+main.add_command(Elsewhere("check-invariants", "app.check_invariants", "Check that the books agree."))
+
+for command in main.commands.values():
+    command.short_help = command.help  # the whole line, where click would cut it
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m app")

@@ -1,0 +1,111 @@
+"""The API process: both GraphQL endpoints, GraphiQL, health."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+import schema
+from app.auth import Door
+from app.context import context_factory
+from app.documents import TrustedDocuments
+from app.graphiql import IdeEndpoint, graphiql_routes
+from app.graphql_engine import Policy
+from app.graphql_http import ContextFactory, graphql_routes
+from app.health import health_routes
+from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
+from app.security import SecureResponses
+from app.settings import Settings
+from app.wiring import access_for, following_policies, open_work, opened_database, opened_desk
+from schema.admin.root import schema as admin_schema
+from schema.context import Context
+from schema.root import schema as member_schema
+
+MEMBER_PATH = "/graphql"
+ADMIN_PATH = "/admin/graphql"
+GRAPHIQL_PATH = "/graphiql"
+DOCUMENTS = Path(schema.__file__).parent / "documents"
+ADMIN_BODY_BYTES_MAX = 2_000_000
+
+
+@dataclass
+class Doors:
+    """The context factories of both endpoints; they exist once the process has started."""
+
+    factories: dict[Door, ContextFactory]
+
+    def at(self, door: Door) -> Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]]:
+        """A factory that may be handed out before the start."""
+
+        async def make(connection: HTTPConnection, parameters: Mapping[str, Any] | None) -> Context:
+            return await self.factories[door](connection, parameters)
+
+        return make
+
+
+def create_app(settings: Settings | None = None) -> SecureResponses:
+    """The ASGI application of one process."""
+    settings = settings or Settings()
+    doors = Doors({})
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(opened_database(settings, "web"))
+            work = await open_work(settings)
+            access = access_for(settings, work)
+            desk = await stack.enter_async_context(opened_desk(settings, work, access))
+            await stack.enter_async_context(following_policies(work))
+            for door in ("member", "staff"):
+                doors.factories[door] = context_factory(work, desk, access, door)
+            yield
+
+    local = settings.environment == "local"
+    routes = [
+        *graphql_routes(
+            member_schema,
+            MEMBER_PATH,
+            doors.at("member"),
+            documents=TrustedDocuments.load(DOCUMENTS, member_schema._schema),
+            policy=member_policy(settings),
+        ),
+        *graphql_routes(admin_schema, ADMIN_PATH, doors.at("staff"), policy=staff_policy(settings)),
+        *health_routes(),
+        *(graphiql_routes(GRAPHIQL_PATH, ide_endpoints(settings)) if local else ()),
+    ]
+    return SecureResponses(Starlette(routes=routes, lifespan=lifespan), https=not local)
+
+
+def member_policy(settings: Settings) -> Policy:
+    """Members may look at the schema locally only; in allow-list mode they send trusted documents only."""
+    callers: frozenset[Audience] = frozenset({"anonymous", "member"})
+    return Policy(
+        introspection=callers if settings.environment == "local" else frozenset(),
+        documents_only=callers if settings.documents_only else frozenset(),
+        seconds_max=settings.request_timeout_seconds,
+    )
+
+
+def staff_policy(settings: Settings) -> Policy:
+    """Staff may look at the schema; anonymous callers may locally, so that GraphiQL opens before signing in."""
+    anonymous: set[Audience] = {"anonymous"} if settings.environment == "local" else set()
+    return Policy(
+        introspection=frozenset({"staff", *anonymous}),
+        body_bytes_max=ADMIN_BODY_BYTES_MAX,
+        seconds_max=settings.request_timeout_seconds,
+    )
+
+
+def ide_endpoints(settings: Settings) -> list[IdeEndpoint]:
+    """GraphiQL's two endpoints with their ready queries and, where they were given, tokens."""
+    member, staff = settings.graphiql_member_token, settings.graphiql_staff_token
+    return [
+        IdeEndpoint("member", "会员 Member", MEMBER_PATH, MEMBER_QUERIES, member.get_secret_value() or None),
+        IdeEndpoint("staff", "员工 Staff", ADMIN_PATH, STAFF_QUERIES, staff.get_secret_value() or None),
+    ]

@@ -1,0 +1,238 @@
+"""Who asks: access tokens (JWT, HS256) of members and staff, secrets of integrations, and the keys behind both.
+
+An access token is good for 15 minutes and names its session. The session is asked for at every request through a cache
+of `REVOCATION_SECONDS_MAX`: a session that ends elsewhere is refused that much later at most, one that ends in this
+process at once. Members and staff have keys and audiences of their own, so that neither token passes as the other.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Generic, Literal, TypeVar, cast
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.settings import Settings
+from gamification.core.actors import ANONYMOUS, Actor, Role
+from gamification.core.calendar import Calendar
+from gamification.core.clock import Clock
+from gamification.core.ids import new_id
+from gamification.members import queries
+from gamification.members.credentials import IntegrationToken, Passwords, RefreshChain, sha256
+from gamification.members.errors import Unauthenticated
+from gamification.members.phones import PhoneVault
+from gamification.members.ports import AccessToken, Desk, HistoryProbe, Wechat
+from gamification.members.queries import SecretState, SessionState
+from gamification.members.rules import ACCESS_LIFETIME
+from gamification.members.service import mark_integration_used
+
+Door = Literal["member", "staff"]
+
+ALGORITHM = "HS256"
+ISSUER = "jifen"
+AUDIENCES: Mapping[Door, str] = {"member": "jifen:member", "staff": "jifen:staff"}
+REQUIRED_CLAIMS = ["exp", "iat", "sub", "aud", "iss", "jti", "sid"]
+KEY_BYTES_MIN = 32
+LEEWAY = timedelta(seconds=5)
+TOKEN_LENGTH_MAX = 2048
+REVOCATION_SECONDS_MAX = 2.0
+REMEMBERED_MAX = 20_000
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass
+class Recent(Generic[Key, Value]):
+    """Answers of the database that are at most `REVOCATION_SECONDS_MAX` old; nothing that was not found is kept."""
+
+    load: Callable[[Key], Awaitable[Value | None]]
+    seconds: Callable[[], float]
+    _known: dict[Key, tuple[float, Value]] = field(default_factory=dict)
+
+    async def get(self, key: Key) -> Value | None:
+        asked_at = self.seconds()
+        known = self._known.get(key)
+        if known is not None and asked_at - known[0] < REVOCATION_SECONDS_MAX:
+            return known[1]
+        value = await self.load(key)
+        self._known.pop(key, None)
+        if value is not None:
+            self._known[key] = (asked_at, value)
+        if len(self._known) > REMEMBERED_MAX:
+            del self._known[next(iter(self._known))]
+        return value
+
+    def forget(self, key: Key) -> None:
+        self._known.pop(key, None)
+
+
+class Access:
+    """Issues access tokens and tells who stands behind one."""
+
+    def __init__(
+        self,
+        *,
+        member_key: bytes,
+        staff_key: bytes,
+        clock: Clock,
+        calendar: Calendar,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`seconds` is monotonic time, for the age of what is remembered. Raises ValueError on an unfit key."""
+        if min(len(member_key), len(staff_key)) < KEY_BYTES_MIN:
+            raise ValueError(f"token keys have at least {KEY_BYTES_MIN} bytes")
+        if hmac.compare_digest(member_key, staff_key):
+            raise ValueError("members and staff have token keys of their own")
+        self.chain = RefreshChain(_derived(member_key, b"refresh tokens"))
+        self._keys: Mapping[Door, bytes] = {"member": member_key, "staff": staff_key}
+        self._clock = clock
+        self._calendar = calendar
+        self._sessions: Recent[UUID, SessionState] = Recent(queries.session_state, seconds)
+        self._secrets: Recent[UUID, SecretState] = Recent(queries.secret_state, seconds)
+        self._used_on: dict[UUID, date] = {}
+
+    def issue(self, actor: Actor, *, now: datetime, lifetime: timedelta = ACCESS_LIFETIME) -> AccessToken:
+        """A token for a member or staff in the actor's session."""
+        assert actor.kind in AUDIENCES and actor.id and actor.session_id, "only a session's holder has an access token"
+        door = cast(Door, actor.kind)
+        issued_at = now.replace(microsecond=0)
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCES[door],
+            "sub": str(actor.id),
+            "sid": str(actor.session_id),
+            "jti": str(new_id()),
+            "iat": int(issued_at.timestamp()),
+            "exp": int((issued_at + lifetime).timestamp()),
+        }
+        return AccessToken(jwt.encode(claims, self._keys[door], ALGORITHM), issued_at + lifetime)
+
+    def forget(self, session_id: UUID) -> None:
+        """Ask the database again at the next request of this session."""
+        self._sessions.forget(session_id)
+
+    def forget_integrations(self) -> None:
+        """Ask the database again for every integration: one of them was disabled."""
+        self._secrets = Recent(queries.secret_state, self._secrets.seconds)
+
+    async def authenticate(self, credentials: Mapping[str, Any] | None, door: Door) -> Actor:
+        """Who asks at an endpoint, by its headers or the parameters of a WebSocket's `connection_init`.
+
+        Without credentials: nobody known. Refuses: Unauthenticated, with a reason and no detail.
+        """
+        token = _bearer(credentials or {})
+        if token is None:
+            return ANONYMOUS
+        if door == "staff" and IntegrationToken.is_one(token):
+            return await self._integration(token)
+        return await self._session_holder(token, door)
+
+    async def _session_holder(self, token: str, door: Door) -> Actor:
+        now = self._clock.now()
+        subject, session_id = self._claims(token, door, now)
+        state = await self._sessions.get(session_id)
+        if state is None or not state.is_live or now >= state.expires_at:
+            raise Unauthenticated(reason="SESSION_ENDED")
+        holder = state.member_id if door == "member" else state.staff_id
+        if holder != subject:
+            raise Unauthenticated(reason="SESSION_MOVED")
+        role = cast("Role | None", state.role)
+        return Actor(door, holder, role=role, stores=state.stores, session_id=session_id)
+
+    def _claims(self, token: str, door: Door, now: datetime) -> tuple[UUID, UUID]:
+        """Subject and session of a genuine token that is in its time, on our clock and not the library's."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._keys[door],
+                algorithms=[ALGORITHM],
+                audience=AUDIENCES[door],
+                issuer=ISSUER,
+                options={"require": REQUIRED_CLAIMS, "verify_exp": False, "verify_iat": False, "strict_aud": True},
+            )
+            subject, session_id = UUID(claims["sub"]), UUID(claims["sid"])
+            issued_at, expires_at = _instant(claims["iat"]), _instant(claims["exp"])
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError):
+            raise Unauthenticated(reason="TOKEN_INVALID") from None
+        if issued_at - LEEWAY > now:
+            raise Unauthenticated(reason="TOKEN_INVALID")
+        if now >= expires_at + LEEWAY:
+            raise Unauthenticated(reason="TOKEN_EXPIRED")
+        return subject, session_id
+
+    async def _integration(self, text: str) -> Actor:
+        token = IntegrationToken.parse(text)
+        state = await self._secrets.get(token.secret_id) if token else None
+        if token is None or state is None or not hmac.compare_digest(state.hash, sha256(token.secret)):
+            raise Unauthenticated(reason="INTEGRATION_UNKNOWN")
+        now = self._clock.now()
+        if state.expires_at is not None and now >= state.expires_at:
+            raise Unauthenticated(reason="TOKEN_EXPIRED")
+        await self._note_use(state.integration_id, self._calendar.business_date(now))
+        return Actor("integration", state.integration_id, scopes=state.scopes)
+
+    async def _note_use(self, integration_id: UUID, today: date) -> None:
+        if self._used_on.get(integration_id) != today:
+            self._used_on[integration_id] = today
+            await mark_integration_used(integration_id=integration_id, on=today)
+
+
+def access_of(settings: Settings, *, clock: Clock, calendar: Calendar) -> Access:
+    """Access under the configured keys."""
+    member_key, staff_key = settings.member_token_key, settings.staff_token_key
+    return Access(
+        member_key=member_key.get_secret_value(),
+        staff_key=staff_key.get_secret_value(),
+        clock=clock,
+        calendar=calendar,
+    )
+
+
+def vault_of(settings: Settings) -> PhoneVault:
+    """The vault under the configured keys."""
+    return PhoneVault(index_key=settings.phone_index_key.get_secret_value(), key=settings.phone_key.get_secret_value())
+
+
+def desk_of(
+    settings: Settings, *, access: Access, calendar: Calendar, wechat: Wechat, has_history: HistoryProbe
+) -> Desk:
+    """All that the verbs of members need, under the configured keys."""
+    return Desk(
+        calendar=calendar,
+        chain=access.chain,
+        has_history=has_history,
+        passwords=Passwords(),
+        tokens=access,
+        vault=vault_of(settings),
+        wechat=wechat,
+    )
+
+
+def _bearer(credentials: Mapping[str, Any]) -> str | None:
+    """The token of an `Authorization: Bearer …` line, None when there is no such line. Refuses: Unauthenticated."""
+    value = next((value for name, value in credentials.items() if name.lower() == "authorization"), None)
+    if value is None:
+        return None
+    scheme, _, token = value.partition(" ") if isinstance(value, str) else ("", "", "")
+    if scheme.lower() != "bearer" or not token.isascii() or not 0 < len(token.strip()) <= TOKEN_LENGTH_MAX:
+        raise Unauthenticated(reason="TOKEN_MALFORMED")
+    return token.strip()
+
+
+def _instant(seconds: object) -> datetime:
+    if not isinstance(seconds, int):
+        raise TypeError("a numeric date is a whole number of seconds")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _derived(key: bytes, purpose: bytes) -> bytes:
+    """A key for another purpose (HKDF, RFC 5869). Replacing its source ends no session: tokens are known by hash."""
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES_MIN, salt=None, info=b"jifen " + purpose).derive(key)

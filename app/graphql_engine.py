@@ -1,0 +1,217 @@
+"""Prepares and executes operations, the same for HTTP, event streams and sockets.
+
+Preparing is: find the trusted document, or parse the text, measure it (app.measure), compare with the caller's limits,
+validate. What was found valid is kept, bounded, under its text; a document that is not valid is not kept, so that a
+flood of bad ones cannot push out the good. Execution gets the prepared document and repeats none of this.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, parse
+from strawberry.types import ExecutionResult
+
+from app.comparisons import count_comparisons
+from app.documents import TrustedDocument, TrustedDocuments, document_id, validation_errors
+from app.faults import shown_errors, with_code
+from app.graphql_requests import OperationRequest, RequestRejected, rejected
+from app.limits import LIMITS, Audience, LimitExceeded, Limits, audience_of, check_comparisons, check_usage
+from app.measure import Usage, measure
+from schema.context import Context
+from schema.extensions import Schema
+
+CACHED_DOCUMENTS_MAX = 512
+CACHED_TEXT_LENGTH_MAX = 16_384
+CACHED_SIZES_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an endpoint lets whom do.
+
+    `introspection` names who may ask for the schema, `documents_only` who may send trusted documents only, and
+    `get_any` whether a GET may carry a text of its own (else only a trusted document).
+    """
+
+    limits: Mapping[Audience, Limits] = field(default_factory=lambda: LIMITS)
+    introspection: frozenset[Audience] = frozenset({"staff"})
+    documents_only: frozenset[Audience] = frozenset()
+    get_any: bool = False
+    body_bytes_max: int = 100_000
+    seconds_max: float = 6.0
+    streams_max: int = 1_000
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A document that may be executed, and the operation of it that was asked for."""
+
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    trusted: bool
+
+    @property
+    def kind(self) -> OperationType:
+        return self.operation.operation
+
+    @property
+    def name(self) -> str | None:
+        return self.operation.name.value if self.operation.name else None
+
+
+@dataclass(slots=True)
+class _Known:
+    """A valid document of the cache, with its figures by the page sizes its variables asked for."""
+
+    document: DocumentNode
+    comparisons: int
+    usages: dict[tuple[Any, ...], Usage]
+    size_variables: tuple[str, ...]
+
+
+class Engine:
+    """Prepares and executes the operations of one endpoint."""
+
+    def __init__(self, schema: Schema, documents: TrustedDocuments, policy: Policy) -> None:
+        self.schema = schema
+        self.core = schema._schema
+        self.documents = documents
+        self.policy = policy
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._comparisons_ceiling = max(each.comparisons_max for each in policy.limits.values()) + 1
+
+    def prepare(self, request: OperationRequest, context: Context) -> Prepared:
+        """Raises RequestRejected: unknown or untrusted document, over a limit, not valid, no such operation."""
+        audience = audience_of(context.actor)
+        trusted = self._trusted(request)
+        if trusted is not None:
+            document = trusted.document
+        elif audience in self.policy.documents_only:
+            message = "Only trusted documents are answered here."
+            raise rejected(message, "TRUSTED_DOCUMENT_REQUIRED", 403)
+        else:
+            document = self._checked(request, audience)
+        return Prepared(document, _operation(document, request.operation_name), trusted is not None)
+
+    async def execute(self, prepared: Prepared, request: OperationRequest, context: Context) -> ExecutionResult:
+        """Run a query or a mutation. Errors in the answer are those that the caller may read."""
+        context.prepared = prepared.document
+        result = await self.schema.execute(
+            None,
+            variable_values=request.variables,
+            context_value=context,
+            operation_name=prepared.name,
+            operation_extensions=request.extensions,
+        )
+        return _shown(result, context, prepared)
+
+    async def stream(
+        self, prepared: Prepared, request: OperationRequest, context: Context
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Run any operation over a streaming transport: each answer, with the errors that the caller may read."""
+        context.prepared = prepared.document
+        source = await self.schema.stream(
+            None,
+            variable_values=request.variables,
+            context_value=context,
+            operation_name=prepared.name,
+            operation_extensions=request.extensions,
+        )
+        async with aclosing(source):
+            async for result in source:
+                yield _shown(cast(ExecutionResult, result), context, prepared)
+
+    def _trusted(self, request: OperationRequest) -> TrustedDocument | None:
+        if request.document_id is None:
+            return self.documents.by_text(request.query or "")
+        found = self.documents.by_id(request.document_id)
+        if request.query is None:
+            if found is None:
+                error = GraphQLError("PersistedQueryNotFound", extensions={"code": "PERSISTED_QUERY_NOT_FOUND"})
+                raise RequestRejected([error], 404, well_formed=True)
+        elif document_id(request.query) != request.document_id.removeprefix("sha256:").lower():
+            raise rejected("The id of the document does not belong to its text.", "DOCUMENT_ID_MISMATCH")
+        return found
+
+    def _checked(self, request: OperationRequest, audience: Audience) -> DocumentNode:
+        text = cast(str, request.query)
+        limits = self.policy.limits[audience]
+        known = self._known.get(text)
+        try:
+            document = known.document if known else _parsed(text, limits)
+            usage = self._usage(known, document, request.variables)
+            check_usage(usage, limits)
+            comparisons = known.comparisons if known else count_comparisons(document, self._comparisons_ceiling)
+            check_comparisons(comparisons, limits)
+        except GraphQLError as error:
+            raise RequestRejected([error], well_formed=True) from None
+        if usage.schema_cost and audience not in self.policy.introspection:
+            raise _invalid([GraphQLError("The schema may not be asked for here.")])
+        if known:
+            self._known.move_to_end(text)
+        else:
+            if errors := validation_errors(self.core, document):
+                raise _invalid(errors)
+            self._keep(text, _Known(document, comparisons, {(): usage}, usage.size_variables))
+        return document
+
+    def _usage(self, known: _Known | None, document: DocumentNode, variables: Mapping[str, Any]) -> Usage:
+        if known is None:
+            return measure(self.core, document, variables)
+        sizes = tuple(_size(variables.get(name)) for name in known.size_variables)
+        usage = known.usages.get(sizes)
+        if usage is None:
+            usage = measure(self.core, document, variables)
+            if len(known.usages) < CACHED_SIZES_MAX:
+                known.usages[sizes] = usage
+        return usage
+
+    def _keep(self, text: str, known: _Known) -> None:
+        if len(text) > CACHED_TEXT_LENGTH_MAX:
+            return
+        self._known[text] = known
+        if len(self._known) > CACHED_DOCUMENTS_MAX:
+            self._known.popitem(last=False)
+
+
+def _size(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _parsed(text: str, limits: Limits) -> DocumentNode:
+    """Raises LimitExceeded for too many tokens or comments, GraphQLError for a text that is no document."""
+    try:
+        return parse(text, max_lexical_tokens=limits.tokens_max, max_comments=limits.tokens_max)
+    except GraphQLError as error:
+        if "Parsing aborted" in error.message:
+            raise LimitExceeded("TOO_MANY_TOKENS", "tokens", limits.tokens_max, limits.tokens_max + 1) from None
+        raise with_code(error, "GRAPHQL_PARSE_FAILED") from None
+
+
+def _invalid(errors: list[GraphQLError]) -> RequestRejected:
+    coded = [with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
+    return RequestRejected(coded, well_formed=True)
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """The operation of that name; without a name, the only one."""
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name is None and len(operations) == 1:
+        return operations[0]
+    found = [node for node in operations if name is not None and node.name and node.name.value == name]
+    if found:
+        return found[0]
+    message = "`operationName` is missing." if name is None else "The document has no operation of that name."
+    error = GraphQLError(message, extensions={"code": "OPERATION_NOT_FOUND"})
+    raise RequestRejected([error], well_formed=True)
+
+
+def _shown(result: ExecutionResult, context: Context, prepared: Prepared) -> ExecutionResult:
+    if result.errors:
+        result.errors = shown_errors(result.errors, locale=context.locale, operation=prepared.name)
+    return result

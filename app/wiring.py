@@ -1,0 +1,105 @@
+"""Where the parts of a process are put together: one `Work` per process, and what surrounds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import httpx
+import structlog
+from tortoise import Tortoise
+
+from app.auth import Access, access_of, desk_of
+from app.database import database_config
+from app.settings import Settings
+from app.wechat import wechat_client
+from gamification.core.clock import Clock, OffsetClock, SystemClock
+from gamification.core.work import Work
+from gamification.jobs import REGISTRY
+from gamification.members.ports import Desk
+from gamification.points.ledger import PointsLedger
+from gamification.points.service import has_history
+
+log = structlog.get_logger()
+
+POLICY_REFRESH_SECONDS = 1.0
+"""How old a policy may be in a process that only reads; a write learns of a new version with its load."""
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The product's clock: the machine's, moved by CLOCK_OFFSET in development."""
+    return OffsetClock(SystemClock(), settings.clock_offset) if settings.clock_offset != timedelta(0) else SystemClock()
+
+
+async def open_work(settings: Settings) -> Work:
+    """The write path's surroundings, with every published policy read; the database is open."""
+    work = Work(clock=clock_of(settings), ledger=PointsLedger(), listeners=REGISTRY.listeners)
+    await work.policies.refresh()
+    return work
+
+
+@asynccontextmanager
+async def opened_database(settings: Settings, name: str) -> AsyncIterator[None]:
+    """The pool of a process, for every task of it."""
+    await Tortoise.init(
+        config=await database_config(settings, application_name=f"jifen {name}"), _enable_global_fallback=True
+    )
+    try:
+        yield
+    finally:
+        await Tortoise.close_connections()
+
+
+@asynccontextmanager
+async def following_policies(work: Work) -> AsyncIterator[None]:
+    """Keep the policies fresh while inside; a database that is away is asked again."""
+    task = asyncio.create_task(_follow(work))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _follow(work: Work) -> None:
+    while True:
+        await asyncio.sleep(POLICY_REFRESH_SECONDS)
+        try:
+            await work.policies.refresh()
+        except Exception as fault:  # noqa: BLE001 - the next look comes in a second
+            log.warning("policies.refresh_failed", error=repr(fault))
+
+
+@asynccontextmanager
+async def opened_desk(settings: Settings, work: Work, access: Access) -> AsyncIterator[Desk]:
+    """What the verbs of members need, with an HTTP client for WeChat."""
+    async with httpx.AsyncClient(base_url=settings.wechat_base_url) as http:
+        yield desk_of(
+            settings,
+            access=access,
+            calendar=work.calendar,
+            wechat=wechat_client(settings, http),
+            has_history=has_history,
+        )
+
+
+def access_for(settings: Settings, work: Work) -> Access:
+    """The keeper of tokens on the product's clock."""
+    return access_of(settings, clock=work.clock, calendar=work.calendar)
+
+
+async def run_worker(settings: Settings) -> None:
+    """The worker as a process."""
+    from app.worker import run
+
+    await run(settings, lambda: open_work(settings))
+
+
+async def run_relay(settings: Settings) -> None:
+    """The relay as a process."""
+    from app.relay import run
+
+    await run(settings)

@@ -1,0 +1,52 @@
+"""Raw SQL through the ORM's current connection: the shortest way from a verb to PostgreSQL.
+
+Outside `transaction()` a call borrows a pooled connection for one statement, which commits by itself: one round trip.
+Inside `transaction()` it runs on that transaction's connection. Errors are asyncpg's own, not the ORM's; `jsonb`
+arrives as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from asyncpg import Record
+from tortoise.connection import get_connection
+
+CONNECTION = "default"
+
+
+async def fetch(sql: str, *arguments: object) -> list[Record]:
+    """All rows of one statement."""
+    async with get_connection(CONNECTION).acquire_connection() as connection:
+        return cast(list[Record], await connection.fetch(sql, *arguments))
+
+
+async def fetch_row(sql: str, *arguments: object) -> Record | None:
+    """The first row of one statement, or nothing."""
+    async with get_connection(CONNECTION).acquire_connection() as connection:
+        return cast("Record | None", await connection.fetchrow(sql, *arguments))
+
+
+async def fetch_value(sql: str, *arguments: object) -> Any:
+    """The first column of the first row, or nothing."""
+    async with get_connection(CONNECTION).acquire_connection() as connection:
+        return await connection.fetchval(sql, *arguments)
+
+
+async def execute(sql: str, *arguments: object) -> int:
+    """Run one statement; returns the number of rows it touched (0 for statements that touch none)."""
+    async with get_connection(CONNECTION).acquire_connection() as connection:
+        return _row_count(await connection.execute(sql, *arguments))
+
+
+async def execute_many(sql: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Run one statement for every row, all or none, in two round trips."""
+    async with get_connection(CONNECTION).acquire_connection() as connection:
+        await connection.executemany(sql, rows)
+
+
+def _row_count(status: str) -> int:
+    """PostgreSQL's command tag ends with the row count: `UPDATE 3`, `INSERT 0 1`, `CREATE TABLE`."""
+    last = status.rpartition(" ")[2]
+    return int(last) if last.isdigit() else 0

@@ -1,0 +1,173 @@
+"""What a verb reads and what it decides, as plain values: the two ends of load → decide → write.
+
+A `Load` names rows that a decision rests on; a `Draft` collects what the decisions about one member change. Neither
+touches the database: `statements` turns loads and drafts into SQL and `work` runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+from tortoise.models import Model
+
+from gamification.core.actors import Actor
+from gamification.core.calendar import Calendar
+from gamification.core.encoding import encode
+from gamification.core.policy import P, Policies, Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One request to change one member's state. `key` is the caller's idempotency key, where the verb takes one.
+
+    Fields with `metadata={"fingerprint": False}` (ids drawn by us) do not make a retry another request.
+    """
+
+    member_id: UUID
+    actor: Actor
+    key: str | None = None
+
+
+class Event(Protocol):
+    """A fact in the past tense, such as `draw.settled`; a frozen dataclass of plain values."""
+
+    name: ClassVar[str]
+
+
+C = TypeVar("C", bound=Command)
+A = TypeVar("A")
+
+Argument = tuple[str, Callable[[Sequence[Any], datetime], Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Load:
+    """Rows that a decision rests on: a SELECT whose first column is the member's id, or the row's own when `shared`.
+
+    Declared once, at module level: statements are composed and cached per combination of loads.
+
+    `row` is the NamedTuple of its columns. `{members}` and `{now}` stand for the batch; further `arguments` are
+    computed from the commands and named the same way.
+    """
+
+    name: str
+    row: Callable[..., Any]
+    sql: str
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A row of nobody's that the write itself protects: a draw still open, a goal not passed, a stock not empty.
+
+    `sql` is one UPDATE … RETURNING or SELECT … FOR KEY SHARE over `{claims}` (key, amount), summed per key. A key that
+    it does not return makes the write fail as stale, and the decision is made again on fresh rows.
+    """
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Verb(Generic[C, A]):
+    """A change that is decided in pure Python: its name, what it reads, and the decision.
+
+    `lots_max` says how many of a member's soonest-expiring lots are loaded: 0 for verbs that spend nothing. A decision
+    that runs out of them raises `MoreLotsNeeded` and is made again over all of them.
+    """
+
+    name: str
+    decide: Callable[[Any, C], A]
+    answer: type[A]
+    loads: tuple[Load, ...] = ()
+    lots_max: int = 0
+
+
+class MoreLotsNeeded(Exception):
+    """The prefix of lots that was loaded is too short for this decision."""
+
+
+class Rows(NamedTuple):
+    """Rows of one model that a draft writes, all with the same columns; `replaces` overwrites a row of the same key."""
+
+    model: type[Model]
+    columns: tuple[str, ...]
+    replaces: tuple[str, ...] = ()
+
+
+class Loaded:
+    """What the load statement brought: by member, and by key for what belongs to nobody."""
+
+    def __init__(self) -> None:
+        self.by_member: dict[str, dict[UUID, list[Any]]] = {}
+        self.by_key: dict[str, dict[Any, Any]] = {}
+
+
+class Draft:
+    """What the decisions about one member change, and the running state they are made on."""
+
+    def __init__(self, member_id: UUID, now: datetime, loaded: Loaded, policies: Policies, calendar: Calendar) -> None:
+        self.member_id = member_id
+        self.now = now
+        self.calendar = calendar
+        self.policies = policies
+        self.changes = 0
+        self.rows: dict[Rows, list[tuple[Any, ...]]] = {}
+        self.claims: list[tuple[Guard, UUID, int]] = []
+        self.events: list[Event] = []
+        self.jobs: list[tuple[str, str, str | None, datetime]] = []
+        self.receipts: list[tuple[str, str, str, bytes, bool, str]] = []
+        self._loaded = loaded
+        self._own: dict[str, list[Any]] = {}
+
+    @cached_property
+    def on(self) -> date:
+        """The business day of this unit of work."""
+        return self.calendar.business_date(self.now)
+
+    def policy(self, kind: type[P], at: datetime | None = None) -> Version[P]:
+        """The policy in force at an instant, now by default. Refuses: PolicyMissing."""
+        return self.policies.at(kind, at or self.now)
+
+    def loaded(self, name: str) -> list[Any]:
+        """This member's rows of a load, including those that earlier decisions of the batch added or replaced."""
+        if name not in self._own:
+            self._own[name] = list(self._loaded.by_member[name].get(self.member_id, ()))
+        return self._own[name]
+
+    def shared(self, name: str, key: Any) -> Any | None:
+        """The row of a shared load under its key, or None."""
+        return self._loaded.by_key[name].get(key)
+
+    def insert(self, model: type[Model], **values: Any) -> None:
+        """Add a row; every value is given, `member_id` is this member's unless given."""
+        self._add(Rows(model, ("member_id", *values)), (self.member_id, *values.values()))
+
+    def put(self, model: type[Model], key: Sequence[str], **values: Any) -> None:
+        """Add a row or overwrite the one under the same key; the member's version makes absolute values safe."""
+        self._add(Rows(model, ("member_id", *values), tuple(key)), (self.member_id, *values.values()))
+
+    def _add(self, rows: Rows, values: tuple[Any, ...]) -> None:
+        self.rows.setdefault(rows, []).append(values)
+        self.changes += 1
+
+    def claim(self, guard: Guard, key: UUID, amount: int = 1) -> None:
+        """Take an amount of something scarce, checked by the write itself, after the accounts."""
+        self.claims.append((guard, key, amount))
+        self.changes += 1
+
+    def emit(self, event: Event) -> None:
+        """Tell the listeners of an event, through the outbox."""
+        self.events.append(event)
+        self.changes += 1
+
+    def schedule(self, job: str, payload: Mapping[str, Any], *, key: str | None, run_at: datetime) -> None:
+        """Let a job run at an instant; a key makes it unique."""
+        self.jobs.append((job, encode(payload), key, run_at))
+        self.changes += 1

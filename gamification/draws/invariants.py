@@ -1,0 +1,74 @@
+"""What draws keep true: each query returns no rows (numbers as in the slice's theory of operation)."""
+
+from __future__ import annotations
+
+INVARIANTS = {
+    "D1 every ticket has exactly one price entry, and every price entry its ticket": """
+        SELECT coalesce(t.member_id, e.member_id), coalesce(t.id::text, e.source_id) FROM ticket t
+        FULL JOIN (SELECT * FROM entry WHERE currency = 'POINTS' AND kind = 'REDEMPTION' AND source_type = 'ticket') e
+          ON e.member_id = t.member_id AND e.source_id = t.id::text
+        WHERE (e.seq, -e.available_delta) IS DISTINCT FROM (t.entry_seq, t.points)""",
+    "D2 nobody holds more tickets than the limits allow": """
+        SELECT t.member_id, t.draw_id FROM ticket t JOIN draw d ON d.id = t.draw_id
+        GROUP BY t.member_id, t.draw_id, d.id HAVING count(*) > d.tickets_per_member
+        UNION ALL
+        SELECT t.member_id, t.draw_id FROM ticket t JOIN draw d ON d.id = t.draw_id
+        GROUP BY t.member_id, t.draw_id, d.id, t.business_date HAVING count(*) > d.tickets_per_member_day""",
+    "D3 numbers of a closed draw run from 1 to its ticket count": """
+        SELECT d.id FROM draw d
+        LEFT JOIN (SELECT draw_id, count(*) AS tickets FROM ticket GROUP BY draw_id) t ON t.draw_id = d.id
+        LEFT JOIN (SELECT draw_id, count(*) AS numbers, max(number) AS last FROM ticket_number GROUP BY draw_id) n
+          ON n.draw_id = d.id
+        WHERE CASE WHEN d.closed_at IS NULL THEN n.numbers IS NOT NULL
+              ELSE (coalesce(t.tickets, 0), coalesce(n.numbers, 0), coalesce(n.last, 0))
+                   <> (d.tickets, d.tickets, d.tickets) END""",
+    "D3 a number belongs to a ticket of its draw": """
+        SELECT n.draw_id, n.number FROM ticket_number n
+        LEFT JOIN ticket t ON t.member_id = n.member_id AND t.draw_id = n.draw_id AND t.id = n.ticket_id
+        WHERE t.id IS NULL""",
+    "D4 a win is of a numbered ticket and pays what its prize declares": """
+        SELECT w.draw_id, w.rank FROM draw_win w
+        LEFT JOIN ticket_number n ON n.draw_id = w.draw_id AND n.number = w.number
+        LEFT JOIN draw_prize p ON p.draw_id = w.draw_id AND p.place = w.prize_place
+        WHERE (n.ticket_id, n.member_id, p.points) IS DISTINCT FROM (w.ticket_id, w.member_id, w.points)""",
+    "D4 no prize is won more often than declared, nor by one member than allowed": """
+        SELECT p.draw_id, p.place FROM draw_prize p JOIN draw_win w ON w.draw_id = p.draw_id AND w.prize_place = p.place
+        GROUP BY p.draw_id, p.place HAVING count(*) > p.quantity
+        UNION ALL
+        SELECT p.draw_id, p.place FROM draw_prize p JOIN draw_win w ON w.draw_id = p.draw_id AND w.prize_place = p.place
+        GROUP BY p.draw_id, p.place, w.member_id HAVING count(*) > p.per_member""",
+    "D5 wins and unawarded prizes add up to what was declared": """
+        SELECT d.id FROM draw d
+        LEFT JOIN (SELECT draw_id, sum(quantity) AS declared FROM draw_prize GROUP BY draw_id) p ON p.draw_id = d.id
+        LEFT JOIN (SELECT draw_id, count(*) AS wins, max(rank) AS last FROM draw_win GROUP BY draw_id) w
+          ON w.draw_id = d.id
+        WHERE d.drawn_at IS NOT NULL AND (d.wins + d.unawarded, d.wins, d.wins)
+              IS DISTINCT FROM (p.declared, coalesce(w.wins, 0), coalesce(w.last, 0))""",
+    "D6 points issued by a draw equal the prizes granted, each once, to the winner": """
+        SELECT coalesce(g.draw_id::text || ':' || g.rank, e.source_id) FROM
+            (SELECT g.*, w.member_id AS winner, w.points AS won FROM draw_grant g
+             LEFT JOIN draw_win w ON w.draw_id = g.draw_id AND w.rank = g.rank) g
+        FULL JOIN (SELECT * FROM entry WHERE currency = 'POINTS' AND source_type = 'draw_win') e
+          ON e.member_id = g.member_id AND e.source_id = g.draw_id::text || ':' || g.rank
+        WHERE (e.seq, e.available_delta + e.pending_delta - e.debt_delta, g.winner, g.won)
+              IS DISTINCT FROM (g.entry_seq, g.points, g.member_id, g.points)""",
+    "D7 a settled draw has a grant for every win, and an undrawn one has no win": """
+        SELECT d.id FROM draw d
+        LEFT JOIN (SELECT draw_id, count(*) AS wins FROM draw_win GROUP BY draw_id) w ON w.draw_id = d.id
+        LEFT JOIN (SELECT draw_id, count(*) AS grants FROM draw_grant GROUP BY draw_id) g ON g.draw_id = d.id
+        WHERE d.state = 'SETTLED' AND coalesce(g.grants, 0) <> d.wins
+           OR d.drawn_at IS NULL AND (w.wins IS NOT NULL OR g.grants IS NOT NULL)""",
+    "D8 a voided draw whose restoration is finished has given back every ticket's price": """
+        SELECT t.draw_id, t.id FROM ticket t JOIN draw d ON d.id = t.draw_id
+        LEFT JOIN ticket_restoration r ON r.draw_id = t.draw_id AND r.ticket_id = t.id
+        LEFT JOIN entry e ON e.member_id = r.member_id AND e.currency = 'POINTS' AND e.seq = r.entry_seq
+        WHERE d.restored_at IS NOT NULL AND (r.member_id, r.points, e.available_delta - e.debt_delta)
+              IS DISTINCT FROM (t.member_id, t.points, t.points)
+        UNION ALL
+        SELECT r.draw_id, r.ticket_id FROM ticket_restoration r JOIN draw d ON d.id = r.draw_id
+        WHERE d.state <> 'VOIDED'""",
+    "D9 a revealed seed is the committed one": """
+        SELECT d.id FROM draw d LEFT JOIN draw_secret s ON s.draw_id = d.id
+        WHERE d.opened_at IS NOT NULL AND sha256(s.seed) IS DISTINCT FROM d.commitment
+           OR d.seed IS NOT NULL AND (s.seed, sha256(d.seed)) IS DISTINCT FROM (d.seed, d.commitment)""",
+}

@@ -1,0 +1,237 @@
+"""Draws, their prizes and secrets, tickets and numbers, wins and grants.
+
+Composite primary keys: the ORM knows one primary key column only, which is marked here; the migration replaces the key.
+All tables but `draw`, `draw_prize` and `draw_failure` are append-only, and a draw's terms are frozen by triggers.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
+from tortoise.models import Model
+
+from gamification.core.ids import new_id
+from gamification.core.indexes import WhereIndex
+
+
+class Draw(Model):
+    """A draw and everything about it that is public, or will be.
+
+    `terms` is the exact text whose SHA-256 is `terms_hash`. `seed` stays empty until the winners are drawn (or the
+    draw is voided). `subtree_roots` holds the roots of each run of 1024 leaves, 32 bytes each. `restored_at` says when
+    the last ticket of a voided draw was given back.
+    """
+
+    id: UUID = fields.UUIDField(primary_key=True, default=new_id)
+    state = fields.CharField(max_length=10)
+    title_zh = fields.CharField(max_length=100)
+    title_en = fields.CharField(max_length=100)
+    ticket_points: int = fields.BigIntField()
+    opens_at: datetime = fields.DatetimeField()
+    closes_at: datetime = fields.DatetimeField()
+    tickets_per_member: int | None = fields.IntField(null=True)
+    tickets_per_member_day: int | None = fields.IntField(null=True)
+    tickets_min: int = fields.IntField()
+    algorithm = fields.CharField(max_length=40)
+    proof_level = fields.CharField(max_length=10)
+    created_at: datetime = fields.DatetimeField()
+    opened_at: datetime | None = fields.DatetimeField(null=True)
+    terms: str | None = fields.TextField(null=True)
+    terms_hash: bytes | None = fields.BinaryField(null=True)
+    commitment: bytes | None = fields.BinaryField(null=True)
+    closed_at: datetime | None = fields.DatetimeField(null=True)
+    tickets: int | None = fields.IntField(null=True)
+    merkle_root: bytes | None = fields.BinaryField(null=True)
+    subtree_roots: bytes | None = fields.BinaryField(null=True)
+    drawn_at: datetime | None = fields.DatetimeField(null=True)
+    seed: bytes | None = fields.BinaryField(null=True)
+    wins: int | None = fields.IntField(null=True)
+    unawarded: int | None = fields.IntField(null=True)
+    settled_at: datetime | None = fields.DatetimeField(null=True)
+    voided_at: datetime | None = fields.DatetimeField(null=True)
+    void_reason = fields.CharField(max_length=20, null=True)
+    restored_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "draw"
+        constraints = [
+            CheckConstraint(
+                name="draw_state_known",
+                check="state IN ('DRAFT', 'OPEN', 'CLOSED', 'DRAWN', 'SETTLING', 'SETTLED', 'VOIDED')",
+            ),
+            CheckConstraint(name="draw_closes_after_opening", check="closes_at > opens_at"),
+            CheckConstraint(name="draw_ticket_points_positive", check="ticket_points > 0"),
+            CheckConstraint(name="draw_limits_positive", check="tickets_per_member > 0 AND tickets_per_member_day > 0"),
+            CheckConstraint(name="draw_tickets_min_not_negative", check="tickets_min >= 0"),
+            CheckConstraint(name="draw_proof_level_known", check="proof_level IN ('OPERATOR')"),
+            CheckConstraint(
+                name="draw_published_with_terms_and_commitment",
+                check="(opened_at IS NULL) = (state = 'DRAFT' OR (state = 'VOIDED' AND commitment IS NULL))"
+                " AND num_nulls(opened_at, terms, terms_hash, commitment) IN (0, 4)",
+            ),
+            CheckConstraint(name="draw_terms_hash_is_of_terms", check="terms_hash = sha256(convert_to(terms, 'UTF8'))"),
+            CheckConstraint(
+                name="draw_closed_with_root",
+                check="num_nulls(closed_at, tickets, merkle_root, subtree_roots) IN (0, 4)"
+                " AND (closed_at IS NOT NULL OR state IN ('DRAFT', 'OPEN', 'VOIDED'))",
+            ),
+            CheckConstraint(
+                name="draw_drawn_with_seed",
+                check="num_nulls(drawn_at, wins, unawarded) IN (0, 3)"
+                " AND (drawn_at IS NOT NULL) = (state IN ('DRAWN', 'SETTLING', 'SETTLED'))"
+                " AND (seed IS NOT NULL OR drawn_at IS NULL)",
+            ),
+            CheckConstraint(name="draw_seed_is_the_committed_one", check="sha256(seed) = commitment"),
+            CheckConstraint(
+                name="draw_seed_hidden_until_drawn",
+                check="seed IS NULL OR state IN ('DRAWN', 'SETTLING', 'SETTLED', 'VOIDED')",
+            ),
+            CheckConstraint(name="draw_settled_at_an_instant", check="(settled_at IS NOT NULL) = (state = 'SETTLED')"),
+            CheckConstraint(
+                name="draw_voided_for_a_reason",
+                check="(voided_at IS NOT NULL) = (state = 'VOIDED') AND (void_reason IS NOT NULL) = (state = 'VOIDED')"
+                " AND void_reason IN ('TOO_FEW_TICKETS', 'BY_STAFF') AND (restored_at IS NULL OR state = 'VOIDED')",
+            ),
+        ]
+        indexes = [
+            Index(fields=("closes_at", "id"), name="draw_by_closing"),
+            WhereIndex(fields=("closes_at",), name="draw_due_to_close", where="state = 'OPEN'"),
+        ]
+
+
+class DrawPrize(Model):
+    """A prize of a draw, in its declared order. Primary key (draw_id, place); written while the draw is a draft."""
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    place: int = fields.IntField()
+    kind = fields.CharField(max_length=10)
+    name_zh = fields.CharField(max_length=100)
+    name_en = fields.CharField(max_length=100)
+    points: int = fields.BigIntField()
+    quantity: int = fields.IntField()
+    per_member: int | None = fields.IntField(null=True)
+
+    class Meta:
+        table = "draw_prize"
+        constraints = [
+            CheckConstraint(name="draw_prize_kind_known", check="kind IN ('POINTS')"),
+            CheckConstraint(name="draw_prize_counts_from_one", check="place >= 1"),
+            CheckConstraint(name="draw_prize_points_within_law", check="points BETWEEN 1 AND 5000000"),
+            CheckConstraint(name="draw_prize_quantity_positive", check="quantity > 0 AND per_member > 0"),
+        ]
+
+
+class DrawSecret(Model):
+    """What nobody may read before its time: the seed (until drawn) and the salt of pseudonyms (ever)."""
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    seed: bytes = fields.BinaryField()
+    salt: bytes = fields.BinaryField()
+
+    class Meta:
+        table = "draw_secret"
+        constraints = [CheckConstraint(name="draw_secret_of_32_bytes", check="length(seed) = 32 AND length(salt) = 32")]
+
+
+class Ticket(Model):
+    """A ticket as it was bought. Primary key (member_id, draw_id, id). `entry_seq` is the POINTS entry of its price."""
+
+    member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    draw_id: UUID = fields.UUIDField()
+    id: UUID = fields.UUIDField()
+    points: int = fields.BigIntField()
+    entry_seq: int = fields.BigIntField()
+    bought_at: datetime = fields.DatetimeField()
+    business_date: date = fields.DateField()
+
+    class Meta:
+        table = "ticket"
+        constraints = [CheckConstraint(name="ticket_points_positive", check="points > 0")]
+        indexes = [
+            Index(fields=("draw_id", "id"), name="ticket_numbering_order"),
+            Index(fields=("member_id", "id"), name="ticket_of_member"),
+        ]
+
+
+class TicketNumber(Model):
+    """The number a ticket got at closing. Primary key (draw_id, number). `buyer` is the member's pseudonym."""
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    number: int = fields.IntField()
+    ticket_id: UUID = fields.UUIDField()
+    member_id: UUID = fields.UUIDField()
+    buyer = fields.CharField(max_length=32)
+
+    class Meta:
+        table = "ticket_number"
+        constraints = [
+            CheckConstraint(name="ticket_number_counts_from_one", check="number >= 1"),
+            UniqueConstraint(fields=("ticket_id",), name="ticket_number_one_per_ticket"),
+        ]
+
+
+class DrawWin(Model):
+    """A prize won, fixed when the winners were drawn. Primary key (draw_id, rank)."""
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    rank: int = fields.IntField()
+    number: int = fields.IntField()
+    prize_place: int = fields.IntField()
+    ticket_id: UUID = fields.UUIDField()
+    member_id: UUID = fields.UUIDField()
+    points: int = fields.BigIntField()
+
+    class Meta:
+        table = "draw_win"
+        constraints = [
+            CheckConstraint(name="draw_win_counts_from_one", check="rank >= 1"),
+            UniqueConstraint(fields=("draw_id", "number"), name="draw_win_one_per_ticket"),
+        ]
+        indexes = [Index(fields=("member_id", "draw_id"), name="draw_win_of_member")]
+
+
+class DrawGrant(Model):
+    """A win that was paid, once. Primary key (draw_id, rank). `entry_seq` is the POINTS entry that paid it."""
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    rank: int = fields.IntField()
+    member_id: UUID = fields.UUIDField()
+    points: int = fields.BigIntField()
+    entry_seq: int = fields.BigIntField()
+    granted_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "draw_grant"
+
+
+class TicketRestoration(Model):
+    """The price of a voided draw's ticket that went back. Primary key (draw_id, ticket_id)."""
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    ticket_id: UUID = fields.UUIDField()
+    member_id: UUID = fields.UUIDField()
+    points: int = fields.BigIntField()
+    entry_seq: int = fields.BigIntField()
+    restored_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "ticket_restoration"
+
+
+class DrawFailure(Model):
+    """A grant or restoration that failed: shown to staff while it is still owed. Primary key (draw_id, what).
+
+    `what` is `win:<rank>` or `ticket:<id>`.
+    """
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    what = fields.CharField(max_length=60)
+    attempts: int = fields.IntField()
+    error = fields.TextField()
+    failed_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "draw_failure"
+        constraints = [CheckConstraint(name="draw_failure_counts_from_one", check="attempts >= 1")]

@@ -1,0 +1,131 @@
+"""What anyone needs to recompute a draw: its list of tickets, inclusion proofs, and the whole as one document.
+
+Read-only. The stand-alone verifier `docs/verifiers/verify_draw.py` checks the document without anything of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from gamification.core.database import fetch, fetch_row
+from gamification.core.merkle import inclusion_proof, leaf_hash
+from gamification.draws.rules import leaf
+
+EXPORT_FORMAT = "jifen-draw-export-1"
+LEAVES_PER_SUBTREE = 1024
+"""A power of two: the tree over the roots of such runs is the tree over all leaves (see `core.merkle`)."""
+_HASH_BYTES = 32
+
+
+class NumberedTicket(NamedTuple):
+    """A line of the published list: `leaf(draw_id, *line)` is its leaf."""
+
+    number: int
+    ticket_id: UUID
+    buyer: str
+
+
+class Proof(NamedTuple):
+    """What is published of a draw's chance; `seed` is None until the winners are drawn."""
+
+    id: UUID
+    algorithm: str
+    proof_level: str
+    terms: str
+    terms_hash: bytes
+    commitment: bytes
+    seed: bytes | None
+    merkle_root: bytes | None
+    tickets: int | None
+    drawn_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """That a ticket stands in the list: its line, its index from 0, the tree's size, the siblings on the way up."""
+
+    line: NumberedTicket
+    index: int
+    size: int
+    siblings: list[bytes]
+    root: bytes
+
+
+_PROOF = ", ".join(Proof._fields)
+
+
+async def proofs_by_draw_ids(ids: Sequence[UUID]) -> Mapping[UUID, Proof]:
+    """The published proof of each draw; those that are not published are absent."""
+    rows = await fetch(f"SELECT {_PROOF} FROM draw WHERE id = ANY($1) AND opened_at IS NOT NULL", list(ids))
+    return {row["id"]: Proof(*row) for row in rows}
+
+
+async def line_pages(ids: Sequence[UUID], after_number: int | None, limit: int) -> Mapping[UUID, list[NumberedTicket]]:
+    """A page of the published list of each draw, behind a number; one statement."""
+    rows = await fetch(
+        """SELECT n.* FROM unnest($1::uuid[]) AS d(id) CROSS JOIN LATERAL (
+               SELECT draw_id, number, ticket_id, buyer FROM ticket_number
+               WHERE draw_id = d.id AND number > $2 ORDER BY number LIMIT $3) n ORDER BY n.draw_id, n.number""",
+        list(ids), after_number or 0, limit,
+    )  # fmt: skip
+    found: dict[UUID, list[NumberedTicket]] = {each: [] for each in ids}
+    for draw_id, *line in rows:
+        found[draw_id].append(NumberedTicket(*line))
+    return found
+
+
+async def lines_between(draw_id: UUID, first: int, last: int) -> list[NumberedTicket]:
+    """The lines of the published list from one number to another, both included."""
+    rows = await fetch(
+        """SELECT number, ticket_id, buyer FROM ticket_number WHERE draw_id = $1 AND number BETWEEN $2 AND $3
+           ORDER BY number""",
+        draw_id, first, last,
+    )  # fmt: skip
+    return [NumberedTicket(*row) for row in rows]
+
+
+async def runs_of_lines(draw_id: UUID, tickets: int) -> AsyncIterator[list[NumberedTicket]]:
+    """The whole list, one run of leaves in memory at a time."""
+    for first in range(1, tickets + 1, LEAVES_PER_SUBTREE):
+        yield await lines_between(draw_id, first, first + LEAVES_PER_SUBTREE - 1)
+
+
+def hash_of(draw_id: UUID, line: NumberedTicket) -> bytes:
+    """The hash of a line's leaf."""
+    return leaf_hash(leaf(draw_id, *line))
+
+
+async def inclusion_of(draw_id: UUID, number: int) -> Inclusion | None:
+    """The proof that a number stands in a closed draw's list; reads one run of leaves, however long the list is."""
+    row = await fetch_row("SELECT tickets, merkle_root, subtree_roots FROM draw WHERE id = $1", draw_id)
+    if row is None or row["tickets"] is None or not 1 <= number <= row["tickets"]:
+        return None
+    run, index = divmod(number - 1, LEAVES_PER_SUBTREE)
+    lines = await lines_between(draw_id, run * LEAVES_PER_SUBTREE + 1, (run + 1) * LEAVES_PER_SUBTREE)
+    below = inclusion_proof([hash_of(draw_id, line) for line in lines], index)
+    roots = row["subtree_roots"]
+    above = inclusion_proof([roots[at : at + _HASH_BYTES] for at in range(0, len(roots), _HASH_BYTES)], run)
+    return Inclusion(lines[index], number - 1, row["tickets"], below + above, row["merkle_root"])
+
+
+async def export_of(draw_id: UUID) -> dict[str, Any] | None:
+    """A drawn draw as one document for the verifier; None before the seed is revealed or where nothing was drawn."""
+    proof = (await proofs_by_draw_ids([draw_id])).get(draw_id)
+    if proof is None or proof.drawn_at is None or proof.seed is None or proof.merkle_root is None:
+        return None
+    runs = [run async for run in runs_of_lines(draw_id, proof.tickets or 0)]
+    wins = await fetch("SELECT rank, number, prize_place FROM draw_win WHERE draw_id = $1 ORDER BY rank", draw_id)
+    return {
+        "format": EXPORT_FORMAT,
+        "draw": str(draw_id),
+        "terms": proof.terms,
+        "terms_hash": proof.terms_hash.hex(),
+        "seed": proof.seed.hex(),
+        "root": proof.merkle_root.hex(),
+        "tickets": [[line.number, str(line.ticket_id), line.buyer] for run in runs for line in run],
+        "winners": [list(win) for win in wins],
+    }

@@ -1,0 +1,250 @@
+"""What a draw may look like, who may buy, and who wins: pure decisions."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import chain
+from typing import Any, ClassVar, Literal, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from gamification.core.chance import shuffled
+from gamification.core.policy import Problem
+
+ALGORITHM = "jifen-draw-1"
+PROOF_LEVEL = "OPERATOR"
+PRIZE_VALUE_FEN_MAX = 5_000_000
+"""50 000 yuan: the most that one prize of a draw with prizes may be worth (规范促销行为暂行规定, §17)."""
+FEN_PER_POINT = 1
+TITLE_LENGTH_MAX = 100
+PRIZES_MAX = 100
+QUANTITY_MAX = 1_000_000
+TICKET_POINTS_MAX = 1_000_000
+TICKETS_MAX = 1_000_000
+
+State = Literal["DRAFT", "OPEN", "CLOSED", "DRAWN", "SETTLING", "SETTLED", "VOIDED"]
+PrizeKind = Literal["POINTS"]
+
+TRANSITIONS: Mapping[tuple[State, str], State] = {
+    ("DRAFT", "open"): "OPEN",
+    ("DRAFT", "void"): "VOIDED",
+    ("OPEN", "close"): "CLOSED",
+    ("OPEN", "void"): "VOIDED",
+    ("CLOSED", "draw"): "DRAWN",
+    ("CLOSED", "void_for_want_of_tickets"): "VOIDED",
+    ("DRAWN", "settle"): "SETTLING",
+    ("SETTLING", "finish"): "SETTLED",
+}
+"""Where a verb leads from a state; what is not listed is refused, or done already."""
+
+STATES: tuple[State, ...] = ("DRAFT", "OPEN", "CLOSED", "DRAWN", "SETTLING", "SETTLED", "VOIDED")
+PUBLISHED: tuple[State, ...] = STATES[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawsPolicy:
+    """What a ticket costs where the plan of a draw does not say, in points."""
+
+    kind: ClassVar[str] = "draws"
+    ticket_points: int = 50
+
+    def problems(self) -> Sequence[Problem]:
+        if 1 <= self.ticket_points <= TICKET_POINTS_MAX:
+            return []
+        return [Problem("ticket_points", f"1 to {TICKET_POINTS_MAX} points")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prize:
+    """A prize of which `quantity` are drawn; a member wins at most `per_member` of them (None: any number)."""
+
+    name_zh: str
+    name_en: str
+    points: int
+    quantity: int
+    per_member: int | None = None
+    kind: PrizeKind = "POINTS"
+
+    @property
+    def value_fen(self) -> int:
+        """What one of them is worth on the market."""
+        return self.points * FEN_PER_POINT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A draw as staff plan it. None means no limit; fewer than `tickets_min` tickets void the draw."""
+
+    title_zh: str
+    title_en: str
+    ticket_points: int
+    opens_at: datetime
+    closes_at: datetime
+    prizes: tuple[Prize, ...]
+    tickets_per_member: int | None = None
+    tickets_per_member_day: int | None = None
+    tickets_min: int = 1
+
+    def problem(self) -> Problem | None:
+        """The first reason why this plan cannot be a draw."""
+        return next(chain(self._own_problems(), *map(_prize_problems, range(len(self.prizes)), self.prizes)), None)
+
+    def _own_problems(self) -> Iterator[Problem]:
+        yield from _text_problems("titleZh", self.title_zh)
+        yield from _text_problems("titleEn", self.title_en)
+        yield from _range_problems("ticketPoints", self.ticket_points, 1, TICKET_POINTS_MAX)
+        yield from _range_problems("ticketsMin", self.tickets_min, 0, TICKETS_MAX)
+        yield from _range_problems("ticketsPerMember", self.tickets_per_member, 1, TICKETS_MAX)
+        yield from _range_problems("ticketsPerMemberDay", self.tickets_per_member_day, 1, TICKETS_MAX)
+        yield from _range_problems("prizes", len(self.prizes), 1, PRIZES_MAX)
+        yield from _range_problems("prizes", sum(prize.quantity for prize in self.prizes), 1, QUANTITY_MAX)
+        if self.closes_at <= self.opens_at:
+            yield Problem("closesAt", "later than opensAt")
+
+
+def _prize_problems(index: int, prize: Prize) -> Iterator[Problem]:
+    where = f"prizes.{index}"
+    yield from _text_problems(f"{where}.nameZh", prize.name_zh)
+    yield from _text_problems(f"{where}.nameEn", prize.name_en)
+    yield from _range_problems(f"{where}.points", prize.points, 1, None)
+    yield from _range_problems(f"{where}.quantity", prize.quantity, 1, QUANTITY_MAX)
+    yield from _range_problems(f"{where}.perMember", prize.per_member, 1, QUANTITY_MAX)
+
+
+def _text_problems(path: str, text: str) -> Iterator[Problem]:
+    if not 1 <= len(text.strip()) <= TITLE_LENGTH_MAX:
+        yield Problem(path, f"1 to {TITLE_LENGTH_MAX} characters")
+
+
+def _range_problems(path: str, value: int | None, least: int, most: int | None) -> Iterator[Problem]:
+    if value is not None and (value < least or (most is not None and value > most)):
+        yield Problem(path, f"{least} to {most}" if most is not None else f"at least {least}")
+
+
+def dearest(prizes: Iterable[Prize]) -> Prize:
+    """The prize that is worth most."""
+    return max(prizes, key=lambda prize: prize.value_fen)
+
+
+def terms_of(draw_id: UUID, plan: Plan, commitment: bytes) -> str:
+    """The published terms as canonical JSON: what is sold, what can be won, on which conditions, when and how.
+
+    Keys sorted, no blanks, instants in UTC; the hash of exactly this text is what a ticket stands under.
+    """
+    document = {
+        "algorithm": ALGORITHM,
+        "proof_level": PROOF_LEVEL,
+        "commitment": commitment.hex(),
+        "draw": str(draw_id),
+        "title": {"zh-CN": plan.title_zh, "en": plan.title_en},
+        "ticket_points": plan.ticket_points,
+        "opens_at": plan.opens_at,
+        "closes_at": plan.closes_at,
+        "tickets_per_member": plan.tickets_per_member,
+        "tickets_per_member_day": plan.tickets_per_member_day,
+        "tickets_min": plan.tickets_min,
+        "prizes": [_prize_terms(place, prize) for place, prize in enumerate(plan.prizes, 1)],
+        "method": METHOD,
+    }
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z).decode()
+
+
+def _prize_terms(place: int, prize: Prize) -> dict[str, Any]:
+    return {
+        "place": place,
+        "kind": prize.kind,
+        "name": {"zh-CN": prize.name_zh, "en": prize.name_en},
+        "points": prize.points,
+        "value_fen": prize.value_fen,
+        "quantity": prize.quantity,
+        "per_member": prize.per_member,
+    }
+
+
+METHOD = {
+    "zh-CN": "截止后,抽奖券按 HMAC-SHA256(种子, 抽奖|号码) 从小到大排序,依公布顺序逐一分配奖品;"
+    "已达该奖品每人上限者顺延。券数不足最低数时活动作废,积分原路退回。",
+    "en": "After closing, tickets are ordered by HMAC-SHA256(seed, draw|number), lowest first, and fill the prizes in "
+    "their declared order; a member at a prize's limit is passed over. With fewer tickets than the minimum the draw is "
+    "void and all points go back.",
+}
+
+
+def is_on_sale(state: str, opens_at: datetime, closes_at: datetime, now: datetime) -> bool:
+    """Whether tickets sell at an instant: from `opens_at` on, and not at `closes_at` any more."""
+    return state == "OPEN" and opens_at <= now < closes_at
+
+
+class Limit(NamedTuple):
+    """A limit that stands in the way of one ticket more."""
+
+    scope: Literal["TOTAL", "DAY"]
+    limit: int
+    used: int
+
+
+def limit_reached(
+    per_member: int | None, per_member_day: int | None, bought_by_day: Mapping[date, int], on: date
+) -> Limit | None:
+    """The limit that one more ticket on a business day would pass; that of the whole draw first."""
+    total, today = sum(bought_by_day.values()), bought_by_day.get(on, 0)
+    if per_member is not None and total >= per_member:
+        return Limit("TOTAL", per_member, total)
+    if per_member_day is not None and today >= per_member_day:
+        return Limit("DAY", per_member_day, today)
+    return None
+
+
+class PrizeUnits(NamedTuple):
+    """What choosing winners needs to know of a prize."""
+
+    place: int
+    quantity: int
+    per_member: int | None
+
+
+class Win(NamedTuple):
+    """A prize won: its rank from 1, the ticket's number, the place of the prize in the declared order."""
+
+    rank: int
+    number: int
+    prize: int
+
+
+def choose_winners(seed: bytes, draw_id: UUID, buyers: Sequence[str], prizes: Iterable[PrizeUnits]) -> list[Win]:
+    """Who wins what. `buyers[n - 1]` is the pseudonym of whoever holds ticket number n; prizes in declared order.
+
+    A ticket wins at most once. A ticket passed over for one prize, its buyer being at that prize's limit, stands first
+    in line for the next.
+    """
+    waiting = deque(shuffled(seed, str(draw_id), len(buyers)))
+    wins: list[Win] = []
+    for prize in prizes:
+        passed: list[int] = []
+        won: Counter[str] = Counter()
+        left = prize.quantity
+        while waiting and left:
+            number = waiting.popleft()
+            buyer = buyers[number - 1]
+            if prize.per_member is not None and won[buyer] >= prize.per_member:
+                passed.append(number)
+            else:
+                won[buyer] += 1
+                left -= 1
+                wins.append(Win(len(wins) + 1, number, prize.place))
+        waiting.extendleft(reversed(passed))
+    return wins
+
+
+def leaf(draw_id: UUID, number: int, ticket_id: UUID, buyer: str) -> bytes:
+    """A ticket as a leaf of its draw's tree."""
+    return f"{draw_id}|{number}|{ticket_id}|{buyer}".encode()
+
+
+def masked(nickname: str | None) -> str:
+    """How a winner is named in public: the first character, and nothing else that could be known again."""
+    return f"{nickname[0]}**" if nickname else "**"

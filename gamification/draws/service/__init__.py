@@ -1,0 +1,38 @@
+"""The verbs of draws, one module per concern; the only writers of the slice's tables."""
+
+from gamification.draws.service.chunks import StillOwed, WorkedOff
+from gamification.draws.service.closing import close_draw, draw_winners
+from gamification.draws.service.planning import default_ticket_points, open_draw, plan_draw
+from gamification.draws.service.redriving import redrive_draw
+from gamification.draws.service.settlement import finish_settlement, settle_draw
+from gamification.draws.service.tickets import (
+    BUY_TICKET,
+    BuyTicket,
+    TicketBought,
+    TicketQuote,
+    buy_ticket,
+    preview_ticket,
+)
+from gamification.draws.service.voiding import finish_restoration, restore_tickets, void_draw
+
+__all__ = [
+    "BUY_TICKET",
+    "BuyTicket",
+    "StillOwed",
+    "TicketBought",
+    "TicketQuote",
+    "WorkedOff",
+    "buy_ticket",
+    "close_draw",
+    "default_ticket_points",
+    "draw_winners",
+    "finish_restoration",
+    "finish_settlement",
+    "open_draw",
+    "plan_draw",
+    "preview_ticket",
+    "redrive_draw",
+    "restore_tickets",
+    "settle_draw",
+    "void_draw",
+]

@@ -1,0 +1,165 @@
+"""Members buy tickets: the price leaves the account and the ticket is written in one statement.
+
+Lock order: the member's POINTS account, then the draw FOR KEY SHARE, which sales share and a closing waits for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from gamification.core.actors import Actor
+from gamification.core.draft import Command, Guard, Load, Verb
+from gamification.core.errors import NotFound
+from gamification.core.ids import new_id
+from gamification.core.work import Work
+from gamification.draws.errors import DrawNotOpen, TicketLimitReached
+from gamification.draws.models import Ticket
+from gamification.draws.rules import Limit, is_on_sale, limit_reached
+from gamification.points.book import Book
+
+LOTS_MAX = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuyTicket(Command):
+    """One ticket of a draw for a member."""
+
+    draw_id: UUID
+    ticket_id: UUID = field(default_factory=new_id, metadata={"fingerprint": False})
+
+
+@dataclass(frozen=True, slots=True)
+class TicketBought:
+    """The receipt of a ticket: its price, and the commitment and terms (SHA-256, hexadecimal) that it stands under."""
+
+    ticket_id: UUID
+    draw_id: UUID
+    points: int
+    commitment: str
+    terms_hash: str
+    entry_seq: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class TicketQuote:
+    """What a ticket would cost now, and what would be available afterwards."""
+
+    draw_id: UUID
+    points: int
+    available: int
+    commitment: str
+    terms_hash: str
+
+
+class DrawOnSale(NamedTuple):
+    """What a sale needs to know of a draw."""
+
+    id: UUID
+    state: str
+    ticket_points: int
+    opens_at: datetime
+    closes_at: datetime
+    tickets_per_member: int | None
+    tickets_per_member_day: int | None
+    commitment: bytes
+    terms_hash: bytes
+
+
+class BoughtOn(NamedTuple):
+    """How many tickets of a draw a member bought on a business day."""
+
+    member_id: UUID
+    draw_id: UUID
+    business_date: date
+    tickets: int
+
+
+def _draws(commands: Any, now: datetime) -> list[UUID]:
+    return list({command.draw_id for command in commands})
+
+
+DRAWS = Load(
+    name="draws.on_sale",
+    row=DrawOnSale,
+    sql="""SELECT id, state, ticket_points, opens_at, closes_at, tickets_per_member, tickets_per_member_day,
+                  commitment, terms_hash FROM draw WHERE id = ANY({draws}) AND opened_at IS NOT NULL""",
+    arguments={"draws": ("uuid[]", _draws)},
+    shared=True,
+)
+BOUGHT = Load(
+    name="draws.bought",
+    row=BoughtOn,
+    sql="""SELECT member_id, draw_id, business_date, count(*) FROM ticket
+           WHERE member_id = ANY({members}) AND draw_id = ANY({sold_draws})
+           GROUP BY member_id, draw_id, business_date""",
+    arguments={"sold_draws": ("uuid[]", _draws)},
+)
+DRAW_OPEN = Guard(
+    name="draw_open",
+    sql="""SELECT d.id FROM draw d JOIN {claims} c ON c.key = d.id
+           WHERE d.state = 'OPEN' AND d.opens_at <= {now} AND d.closes_at > {now} ORDER BY d.id FOR KEY SHARE OF d""",
+)
+
+
+def _decide(book: Book, command: BuyTicket) -> TicketBought:
+    draw: DrawOnSale | None = book.shared(DRAWS.name, command.draw_id)
+    if draw is None:
+        raise NotFound(kind="draw", id=str(command.draw_id))
+    if not is_on_sale(draw.state, draw.opens_at, draw.closes_at, book.now):
+        raise DrawNotOpen(state=draw.state, opens_at=draw.opens_at, closes_at=draw.closes_at)
+    bought: list[BoughtOn] = book.loaded(BOUGHT.name)
+    _check_limits(book, draw, bought)
+    source = ("ticket", str(command.ticket_id))
+    trace = {"rule": "draw_ticket", "draw": str(draw.id), "terms": draw.terms_hash.hex(), "result": draw.ticket_points}
+    posted = book.take(draw.ticket_points, source=source, trace=trace)
+    book.claim(DRAW_OPEN, draw.id)
+    book.insert(
+        Ticket, draw_id=draw.id, id=command.ticket_id, points=draw.ticket_points, entry_seq=posted.seq,
+        bought_at=book.now, business_date=book.on,
+    )  # fmt: skip
+    bought.append(BoughtOn(book.member_id, draw.id, book.on, 1))
+    return TicketBought(
+        command.ticket_id, draw.id, draw.ticket_points, draw.commitment.hex(), draw.terms_hash.hex(),
+        posted.seq, posted.available,
+    )  # fmt: skip
+
+
+def _check_limits(book: Book, draw: DrawOnSale, bought: list[BoughtOn]) -> None:
+    by_day: dict[date, int] = {}
+    for row in bought:
+        if row.draw_id == draw.id:
+            by_day[row.business_date] = by_day.get(row.business_date, 0) + row.tickets
+    limit = limit_reached(draw.tickets_per_member, draw.tickets_per_member_day, by_day, book.on)
+    if limit is not None:
+        raise _refusal(book, limit)
+
+
+def _refusal(book: Book, limit: Limit) -> TicketLimitReached:
+    resets_at = book.calendar.ends_at(book.on) if limit.scope == "DAY" else None
+    return TicketLimitReached(scope=limit.scope, limit=limit.limit, used=limit.used, resets_at=resets_at)
+
+
+BUY_TICKET = Verb("draws.buy_ticket", _decide, TicketBought, loads=(DRAWS, BOUGHT), lots_max=LOTS_MAX)
+
+
+async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor, key: str) -> TicketBought:
+    """Buy one ticket; the same key again answers the same ticket.
+
+    Refuses: NotFound, DrawNotOpen, TicketLimitReached, InsufficientPoints, IdempotencyConflict, InvalidInput (the key).
+    Locks: account, then the draw (shared).
+    """
+    return await work.perform(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, key=key, draw_id=draw_id))
+
+
+async def preview_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor) -> TicketQuote:
+    """What buying a ticket now would cost, not written. Refuses: as `buy_ticket`."""
+    preview = await work.preview(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, draw_id=draw_id))
+    if preview.refusal is not None:
+        raise preview.refusal
+    assert preview.answer is not None, "a preview has an answer or a refusal"
+    answer = preview.answer
+    return TicketQuote(draw_id, answer.points, answer.available, answer.commitment, answer.terms_hash)

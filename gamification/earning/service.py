@@ -1,0 +1,158 @@
+"""What orders and refunds post: called by the orders slice on the member's book, inside its transaction.
+
+Lock order: the member's POINTS account, nothing after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from gamification.core.calendar import month_of
+from gamification.core.draft import Load
+from gamification.core.policy import Version
+from gamification.earning.models import MonthSpend
+from gamification.earning.rules import EarningPolicy, ladder_points, ladder_rate, points_of
+from gamification.points.book import Book
+from gamification.points.rules import split_by_largest_remainder
+
+MONTHS = "earning.months"
+
+
+class MonthRow(NamedTuple):
+    """A member's month as it stands."""
+
+    member_id: UUID
+    month: date
+    net_fen: int
+    ladder_points: int
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What earning needs to know of an order: cash paid per line on what is eligible, in fen."""
+
+    order_id: UUID
+    occurred_at: datetime
+    eligible_fen: tuple[int, ...]
+
+    @property
+    def base_fen(self) -> int:
+        return sum(self.eligible_fen)
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What an order posted: points and growth per line, and the change of the month's ladder points."""
+
+    line_points: tuple[int, ...]
+    line_growth: tuple[int, ...]
+    ladder_points: int
+
+    @property
+    def points(self) -> int:
+        return sum(self.line_points) + self.ladder_points
+
+    @property
+    def growth(self) -> int:
+        return sum(self.line_growth)
+
+
+def months_load(
+    months: Callable[[Sequence[Any]], list[date]], whole_members: Callable[[Sequence[Any]], list[UUID]]
+) -> Load:
+    """The months of a batch's orders, and every month of the members whose refunds may reach back."""
+    return Load(
+        name=MONTHS,
+        row=MonthRow,
+        sql="""SELECT member_id, month, net_fen, ladder_points, policy_version FROM month_spend
+               WHERE member_id = ANY({members}) AND (month = ANY({months}) OR member_id = ANY({whole_members}))""",
+        arguments={
+            "months": ("date[]", lambda commands, now: months(commands)),
+            "whole_members": ("uuid[]", lambda commands, now: whole_members(commands)),
+        },
+    )
+
+
+def accrue_for_order(book: Book, purchase: Purchase) -> Earned:
+    """Post what an order is worth: base points by line, growth, and the month's ladder uplift."""
+    version = book.policy(EarningPolicy, purchase.occurred_at)
+    policy = version.body
+    points = points_of(purchase.base_fen, policy.points_rate_bp)
+    growth = points_of(purchase.base_fen, policy.growth_rate_bp)
+    line_points = split_by_largest_remainder(points, purchase.eligible_fen)
+    line_growth = split_by_largest_remainder(growth, purchase.eligible_fen)
+    source = ("order", str(purchase.order_id))
+    if points:
+        book.accrue(
+            points, source=source, occurred_at=purchase.occurred_at, order_id=purchase.order_id,
+            portions=list(enumerate(line_points)),
+            trace=_rate_trace("base_rate", version, purchase.base_fen, policy.points_rate_bp, points),
+        )  # fmt: skip
+    if growth:
+        trace = _rate_trace("growth_rate", version, purchase.base_fen, policy.growth_rate_bp, growth)
+        book.grow(growth, source=source, kind="ACCRUAL", trace=trace, occurred_at=purchase.occurred_at)
+    uplift = _post_uplift(book, purchase, source)
+    return Earned(tuple(line_points), tuple(line_growth), uplift)
+
+
+def revoke_for_refund(book: Book, purchase: Purchase, *, refunded_fen: int, source: tuple[str, str]) -> tuple[int, int]:
+    """Lower the month of a refunded order by the eligible cash that went back.
+
+    Returns the ladder points revoked, and how many of them became debt.
+    """
+    if not refunded_fen:
+        return 0, 0
+    trace, change = _move_month(book, purchase, -refunded_fen)
+    if not change:
+        return 0, 0
+    revoked = book.claw_back(-change, source=source, kind="LADDER_REVERSAL", trace=trace, order_id=purchase.order_id)
+    return revoked.revoked, revoked.debt
+
+
+def _post_uplift(book: Book, purchase: Purchase, source: tuple[str, str]) -> int:
+    """Post what an order adds to its month's ladder points."""
+    if not purchase.base_fen:
+        return 0
+    trace, change = _move_month(book, purchase, purchase.base_fen)
+    if change:
+        book.accrue(
+            change, source=source, kind="LADDER", trace=trace,
+            occurred_at=purchase.occurred_at, order_id=purchase.order_id,
+        )  # fmt: skip
+    return change
+
+
+def _move_month(book: Book, purchase: Purchase, by_fen: int) -> tuple[dict[str, Any], int]:
+    """Move a month's net spend under the policy pinned at its start; returns the trace and `T(after) − T(before)`."""
+    month = month_of(book.calendar.business_date(purchase.occurred_at))
+    rows = book.loaded(MONTHS)
+    before = next((row for row in rows if row.month == month), None)
+    version = book.policy(EarningPolicy, book.calendar.starts_at(month))
+    ladder = version.body.ladder
+    net_before, points_before = (before.net_fen, before.ladder_points) if before else (0, 0)
+    net_after = net_before + by_fen
+    points_after = ladder_points(ladder, net_after)
+    after = MonthRow(book.member_id, month, net_after, points_after, version.version)
+    if before is not None:
+        rows.remove(before)
+    rows.append(after)
+    book.put(MonthSpend, ("member_id", "month"), **dict(zip(after._fields[1:], after[1:], strict=True)))
+    trace = {
+        "rule": "ladder", "policy": ["earning", version.version], "month": month.isoformat(),
+        "net_before_fen": net_before, "net_after_fen": net_after,
+        "rate_before_bp": ladder_rate(ladder, net_before), "rate_after_bp": ladder_rate(ladder, net_after),
+        "points_before": points_before, "points_after": points_after,
+    }  # fmt: skip
+    return trace, points_after - points_before
+
+
+def _rate_trace(rule: str, version: Version[EarningPolicy], base_fen: int, rate_bp: int, result: int) -> dict[str, Any]:
+    return {
+        "rule": rule, "policy": ["earning", version.version],
+        "base_fen": base_fen, "rate_bp": rate_bp, "rounding": "floor", "result": result,
+    }  # fmt: skip

@@ -1,0 +1,22 @@
+"""All background work of the product: one line per slice; nothing is discovered."""
+
+from __future__ import annotations
+
+from gamification.charity import jobs as charity
+from gamification.core import upkeep
+from gamification.core.jobs import gather
+from gamification.draws import jobs as draws
+from gamification.members import jobs as members
+from gamification.orders import jobs as orders
+from gamification.points import jobs as points
+
+REGISTRY = gather(
+    [
+        upkeep,
+        members,
+        points,
+        orders,
+        charity,
+        draws,
+    ]
+)

@@ -1,0 +1,193 @@
+"""Reads of members and access."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from gamification.core.database import fetch, fetch_row, fetch_value
+from gamification.members.models import Integration, Member, Staff
+from gamification.members.phones import PhoneVault, SealedPhone
+from gamification.members.references import Reference
+from gamification.members.rules import mask_phone
+
+PAGE_MAX = 100
+REFERENCES_MAX = 100
+
+
+async def members_by_ids(ids: Sequence[UUID]) -> list[Member | None]:
+    """Members in the order of their ids; None for who does not exist."""
+    found = {member.id: member for member in await Member.filter(id__in=list(ids))}
+    return [found.get(each) for each in ids]
+
+
+async def members_by_numbers(numbers: Sequence[str]) -> dict[str, Member]:
+    """Members by their numbers; those that do not exist are absent."""
+    return {member.number: member for member in await Member.filter(number__in=list(numbers))}
+
+
+async def staff_by_ids(ids: Sequence[UUID]) -> list[Staff | None]:
+    """Staff in the order of their ids, disabled ones too; None for what does not exist."""
+    found = {staff.id: staff for staff in await Staff.filter(id__in=list(ids))}
+    return [found.get(each) for each in ids]
+
+
+async def integrations_by_ids(ids: Sequence[UUID]) -> list[Integration | None]:
+    """Integrations in the order of their ids, disabled ones too; None for what does not exist."""
+    found = {integration.id: integration for integration in await Integration.filter(id__in=list(ids))}
+    return [found.get(each) for each in ids]
+
+
+async def staff_by_login(login: str) -> Staff | None:
+    """The account with that login, disabled or not."""
+    return await Staff.get_or_none(login=login)
+
+
+async def integration_by_name(name: str) -> Integration | None:
+    """The integration with that name, disabled or not."""
+    return await Integration.get_or_none(name=name)
+
+
+async def phones_by_members(ids: Sequence[UUID], vault: PhoneVault) -> dict[UUID, str]:
+    """Phone numbers in clear (E.164) by member; members without one are absent. The caller masks them."""
+    rows = await fetch(
+        "SELECT member_id, key_id, sealed FROM member_phone WHERE member_id = ANY($1::uuid[])", list(ids)
+    )
+    return {row["member_id"]: vault.open(row["member_id"], SealedPhone(row["key_id"], row["sealed"])) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedPhones:
+    """A batch read of phone numbers as their owners may see them, under one vault; None for who has none."""
+
+    vault: PhoneVault
+
+    async def __call__(self, ids: Sequence[UUID]) -> list[str | None]:
+        phones = await phones_by_members(ids, self.vault)
+        return [mask_phone(phones[each]) if each in phones else None for each in ids]
+
+
+async def references_by_members(ids: Sequence[UUID]) -> list[list[Reference]]:
+    """What members are known by at the till and by card, in the order of their ids; sorted by namespace and value.
+
+    At most `REFERENCES_MAX` of each.
+    """
+    rows = await fetch(
+        f"""SELECT member.id AS member_id, known.* FROM unnest($1::uuid[]) AS member (id) CROSS JOIN LATERAL (
+                SELECT namespace, value FROM member_reference
+                 WHERE member_id = member.id AND namespace IN ('external', 'card')
+                 ORDER BY namespace, value LIMIT {REFERENCES_MAX}) AS known
+             ORDER BY namespace, value""",
+        list(ids),
+    )
+    found: dict[UUID, list[Reference]] = {}
+    for row in rows:
+        found.setdefault(row["member_id"], []).append(Reference(row["namespace"], row["value"]))
+    return [found.get(each, []) for each in ids]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFilter:
+    """Which members staff look for; what is absent does not narrow. A phone tail comes as its blind index."""
+
+    number: str | None = None
+    reference: Reference | None = None
+    tail_index: str | None = None
+    status: str | None = None
+
+
+async def members_page(wanted: MemberFilter, *, after: UUID | None, limit: int) -> list[Member]:
+    """Up to `limit` members, the latest first, that come after an id in this order."""
+    clauses, arguments = _narrowed(wanted)
+    if after is not None:
+        arguments.append(after)
+        clauses.append(f"m.id < ${len(arguments)}")
+    where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+    arguments.append(min(limit, PAGE_MAX + 1))
+    rows = await fetch(f"SELECT m.id FROM member m {where} ORDER BY m.id DESC LIMIT ${len(arguments)}", *arguments)
+    return [member for member in await members_by_ids([row["id"] for row in rows]) if member is not None]
+
+
+def _narrowed(wanted: MemberFilter) -> tuple[list[str], list[Any]]:
+    clauses: list[str] = []
+    arguments: list[Any] = []
+
+    def add(clause: str, *values: object) -> None:
+        places = [f"${len(arguments) + index + 1}" for index in range(len(values))]
+        clauses.append(clause.format(*places))
+        arguments.extend(values)
+
+    if wanted.number is not None:
+        add("m.number = {}", wanted.number)
+    if wanted.status is not None:
+        add("m.status = {}", wanted.status)
+    if wanted.reference is not None:
+        add("m.id = (SELECT member_id FROM member_reference WHERE namespace = {} AND value = {})", *wanted.reference)
+    if wanted.tail_index is not None:
+        add("m.id IN (SELECT member_id FROM member_phone WHERE tail_index = {})", wanted.tail_index)
+    return clauses, arguments
+
+
+async def is_staff_member(member_id: UUID) -> bool:
+    """Whether the member's phone is that of somebody who works here (draws exclude them)."""
+    return bool(
+        await fetch_value(
+            """SELECT EXISTS (
+                 SELECT FROM member_reference r JOIN staff s ON s.phone_index = r.value AND s.disabled_at IS NULL
+                 WHERE r.member_id = $1 AND r.namespace = 'phone')""",
+            member_id,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What authentication asks of a session: its holder, and whether holder and session are good."""
+
+    member_id: UUID | None
+    staff_id: UUID | None
+    role: str | None
+    stores: frozenset[str]
+    expires_at: datetime
+    is_live: bool
+
+
+async def session_state(session_id: UUID) -> SessionState | None:
+    """The state of a session, or None when there is none."""
+    row = await fetch_row(
+        """SELECT s.member_id, s.staff_id, s.expires_at, w.role, w.stores,
+                  s.revoked_at IS NULL AND coalesce(m.status = 'ACTIVE', w.disabled_at IS NULL) AS is_live
+           FROM session s LEFT JOIN member m ON m.id = s.member_id LEFT JOIN staff w ON w.id = s.staff_id
+           WHERE s.id = $1""",
+        session_id,
+    )
+    if row is None:
+        return None
+    stores = frozenset(row["stores"] or ())
+    return SessionState(row["member_id"], row["staff_id"], row["role"], stores, row["expires_at"], row["is_live"])
+
+
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """What authentication asks of an integration's secret; `expires_at` None means that it does not end."""
+
+    integration_id: UUID
+    hash: bytes
+    scopes: frozenset[str]
+    expires_at: datetime | None
+
+
+async def secret_state(secret_id: UUID) -> SecretState | None:
+    """The state of an integration's secret, or None when it or its integration is gone."""
+    row = await fetch_row(
+        """SELECT s.integration_id, s.hash, s.expires_at, i.scopes
+           FROM integration_secret s JOIN integration i ON i.id = s.integration_id
+           WHERE s.id = $1 AND i.disabled_at IS NULL""",
+        secret_id,
+    )
+    if row is None:
+        return None
+    return SecretState(row["integration_id"], row["hash"], frozenset(row["scopes"]), row["expires_at"])

@@ -1,0 +1,14 @@
+"""Every module that declares tables, one line per slice; nothing is discovered."""
+
+MODEL_MODULES = [
+    "gamification.core.models",
+    "gamification.members.models",
+    "gamification.points.models",
+    "gamification.tiers.models",
+    "gamification.earning.models",
+    "gamification.orders.models",
+    "gamification.checkins.models",
+    "gamification.draws.models",
+    "gamification.charity.models",
+    "gamification.transparency.models",
+]

@@ -1,0 +1,60 @@
+"""The ledger's invariants as SQL: each returns no rows, or the rows that break it."""
+
+from __future__ import annotations
+
+INVARIANTS = {
+    "I1 each lot: allocations + remaining + held = original": """
+        SELECT l.member_id, l.seq, l.line FROM lot l
+        LEFT JOIN (SELECT member_id, currency, lot_seq, lot_line, sum(points) AS points FROM allocation
+                   GROUP BY member_id, currency, lot_seq, lot_line) x
+          ON x.member_id = l.member_id AND x.currency = l.currency AND x.lot_seq = l.seq AND x.lot_line = l.line
+        WHERE coalesce(x.points, 0) + l.remaining + l.held <> l.original""",
+    "I2 available, pending and held equal their lots": """
+        SELECT a.member_id FROM account a
+        LEFT JOIN (SELECT member_id, currency, sum(remaining) FILTER (WHERE NOT pending) AS available,
+                          sum(remaining) FILTER (WHERE pending) AS pending, sum(held) AS held
+                   FROM lot GROUP BY member_id, currency) l ON l.member_id = a.member_id AND l.currency = a.currency
+        WHERE a.currency = 'POINTS' AND (a.available, a.pending, a.held)
+              <> (coalesce(l.available, 0), coalesce(l.pending, 0), coalesce(l.held, 0))""",
+    "I3 points available mean no debt": "SELECT member_id FROM account WHERE available > 0 AND debt > 0",
+    "I4 each bucket is the sum of its deltas": """
+        SELECT a.member_id, a.currency FROM account a
+        LEFT JOIN (SELECT member_id, currency, sum(available_delta) AS available, sum(pending_delta) AS pending,
+                          sum(held_delta) AS held, sum(debt_delta) AS debt
+                   FROM entry GROUP BY member_id, currency) e ON e.member_id = a.member_id AND e.currency = a.currency
+        WHERE (a.available, a.pending, a.held, a.debt) <>
+              (coalesce(e.available, 0), coalesce(e.pending, 0), coalesce(e.held, 0), coalesce(e.debt, 0))""",
+    "I5 entries are gap-free and their balances run": """
+        SELECT member_id, currency, seq FROM (
+            SELECT e.*, row_number() OVER w AS place,
+                   coalesce(lag(available) OVER w, 0) + available_delta AS available_runs,
+                   coalesce(lag(pending) OVER w, 0) + pending_delta AS pending_runs,
+                   coalesce(lag(held) OVER w, 0) + held_delta AS held_runs,
+                   coalesce(lag(debt) OVER w, 0) + debt_delta AS debt_runs
+            FROM entry e WINDOW w AS (PARTITION BY member_id, currency ORDER BY seq)) q
+        WHERE seq <> place
+           OR (available, pending, held, debt) <> (available_runs, pending_runs, held_runs, debt_runs)
+        UNION ALL
+        SELECT a.member_id, a.currency, a.seq FROM account a
+        LEFT JOIN (SELECT member_id, currency, max(seq) AS seq FROM entry GROUP BY member_id, currency) e
+          ON e.member_id = a.member_id AND e.currency = a.currency
+        WHERE a.seq <> coalesce(e.seq, 0)""",
+    "I6 nothing is negative": """
+        SELECT member_id FROM account
+        WHERE least(available, pending, held, debt, accrued, redeemed, expired, revoked) < 0
+        UNION ALL SELECT member_id FROM lot WHERE least(remaining, held, expired) < 0 OR remaining + held > original""",
+    "each entry's lots move what its buckets move": """
+        SELECT e.member_id, e.seq FROM entry e
+        LEFT JOIN (SELECT member_id, currency, entry_seq, sum(points) AS points FROM allocation
+                   GROUP BY member_id, currency, entry_seq) x
+          ON x.member_id = e.member_id AND x.currency = e.currency AND x.entry_seq = e.seq
+        LEFT JOIN (SELECT member_id, currency, seq, sum(original) AS points FROM lot
+                   GROUP BY member_id, currency, seq) l
+          ON l.member_id = e.member_id AND l.currency = e.currency AND l.seq = e.seq
+        WHERE e.currency = 'POINTS' AND e.available_delta + e.pending_delta + e.held_delta
+              <> coalesce(l.points, 0) - coalesce(x.points, 0)""",
+    "what is due later stands behind next_due_at": """
+        SELECT a.member_id FROM account a JOIN lot l ON l.member_id = a.member_id AND l.currency = a.currency
+        WHERE l.remaining > 0 AND (a.next_due_at IS NULL AND (l.pending OR l.expires_at IS NOT NULL)
+              OR a.next_due_at > CASE WHEN l.pending THEN l.activates_at ELSE l.expires_at END)""",
+}

@@ -1,0 +1,143 @@
+"""The ledger's tables. Only `ledger_write` (migration 0003) writes them; entries and allocations are append-only.
+
+Keys start with the member, so that partitions by member change nothing. They are composite, and the ORM knows one
+primary key column only: `member_id` is marked here and the migration replaces the primary key.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
+from tortoise.models import Model
+
+from gamification.core.indexes import WhereIndex
+
+POINTS = "POINTS"
+GROWTH = "GROWTH"
+
+
+class Account(Model):
+    """A member's balance in one currency. Primary key (member_id, currency).
+
+    `version` of the POINTS row is the member's version. `accrued`, `redeemed`, `expired` and `revoked` are lifetime
+    figures. `next_due_at` is a lower bound of the next activation or expiry, NULL for never.
+    """
+
+    member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    currency = fields.CharField(max_length=20)
+    version: int = fields.BigIntField(db_default=0)
+    seq: int = fields.BigIntField(db_default=0)
+    available: int = fields.BigIntField(db_default=0)
+    pending: int = fields.BigIntField(db_default=0)
+    held: int = fields.BigIntField(db_default=0)
+    debt: int = fields.BigIntField(db_default=0)
+    accrued: int = fields.BigIntField(db_default=0)
+    redeemed: int = fields.BigIntField(db_default=0)
+    expired: int = fields.BigIntField(db_default=0)
+    revoked: int = fields.BigIntField(db_default=0)
+    next_due_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "account"
+        constraints = [
+            CheckConstraint(name="account_available_not_negative", check="available >= 0"),
+            CheckConstraint(name="account_pending_not_negative", check="pending >= 0"),
+            CheckConstraint(name="account_held_not_negative", check="held >= 0"),
+            CheckConstraint(name="account_debt_not_negative", check="debt >= 0"),
+            CheckConstraint(name="account_in_debt_has_nothing_available", check="available = 0 OR debt = 0"),
+        ]
+        indexes = [WhereIndex(fields=("next_due_at",), name="account_due", where="next_due_at IS NOT NULL")]
+
+
+class Entry(Model):
+    """One immutable ledger line. Primary key (member_id, currency, seq); natural key (kind, source_type, source_id).
+
+    `business_date` is the programme's day of `booked_at`. `trace` explains the figure and holds no free text.
+    """
+
+    member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    currency = fields.CharField(max_length=20)
+    seq: int = fields.BigIntField()
+    kind = fields.CharField(max_length=20)
+    source_type = fields.CharField(max_length=40)
+    source_id = fields.CharField(max_length=120)
+    available_delta: int = fields.BigIntField()
+    pending_delta: int = fields.BigIntField()
+    held_delta: int = fields.BigIntField()
+    debt_delta: int = fields.BigIntField()
+    available: int = fields.BigIntField()
+    pending: int = fields.BigIntField()
+    held: int = fields.BigIntField()
+    debt: int = fields.BigIntField()
+    occurred_at: datetime = fields.DatetimeField()
+    booked_at: datetime = fields.DatetimeField()
+    business_date: date = fields.DateField()
+    trace: dict[str, Any] = fields.JSONField()
+
+    class Meta:
+        table = "entry"
+
+
+class Lot(Model):
+    """One accrual, or one order line's part of it, with its own expiry. Primary key (member_id, currency, seq, line).
+
+    `seq` is the entry that made it. `open` says that something remains or is held; `pending` that it has not yet
+    activated. `expired` is what expired unused, `root_seq`/`root_line` the lot a restoration's child descends from.
+    """
+
+    member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    currency = fields.CharField(max_length=20)
+    seq: int = fields.BigIntField()
+    line: int = fields.IntField()
+    original: int = fields.BigIntField()
+    remaining: int = fields.BigIntField()
+    held: int = fields.BigIntField(db_default=0)
+    expired: int = fields.BigIntField(db_default=0)
+    open = fields.BooleanField()
+    pending = fields.BooleanField(db_default=False)
+    activates_at: datetime = fields.DatetimeField()
+    expires_at: datetime | None = fields.DatetimeField(null=True)
+    order_id: UUID | None = fields.UUIDField(null=True)
+    order_line: int | None = fields.IntField(null=True)
+    root_seq: int | None = fields.BigIntField(null=True)
+    root_line: int | None = fields.IntField(null=True)
+
+    class Meta:
+        table = "lot"
+        constraints = [
+            CheckConstraint(name="lot_original_positive", check="original > 0"),
+            CheckConstraint(name="lot_remaining_within_original", check="remaining BETWEEN 0 AND original"),
+            CheckConstraint(name="lot_held_within_original", check="held >= 0 AND remaining + held <= original"),
+            CheckConstraint(name="lot_open_while_anything_is_left", check="open = (remaining + held > 0)"),
+            CheckConstraint(
+                name="lot_expires_after_activation", check="expires_at IS NULL OR expires_at > activates_at"
+            ),
+        ]
+        indexes = [
+            WhereIndex(
+                fields=("member_id", "currency", "expires_at", "activates_at", "seq", "line"),
+                name="lot_consumption_order",
+                where="open",
+            ),
+            WhereIndex(fields=("member_id", "order_id"), name="lot_of_order", where="order_id IS NOT NULL"),
+        ]
+
+
+class Allocation(Model):
+    """What an entry took from a lot (positive) or gave back to it (negative).
+
+    Primary key (member_id, currency, entry_seq, lot_seq, lot_line).
+    """
+
+    member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    currency = fields.CharField(max_length=20)
+    entry_seq: int = fields.BigIntField()
+    lot_seq: int = fields.BigIntField()
+    lot_line: int = fields.IntField()
+    points: int = fields.BigIntField()
+
+    class Meta:
+        table = "allocation"
+        constraints = [CheckConstraint(name="allocation_not_zero", check="points <> 0")]

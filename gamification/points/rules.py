@@ -1,0 +1,128 @@
+"""When points activate and expire, in which order lots are used, and how a claw-back is measured: pure decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import ClassVar, Literal, NamedTuple
+from uuid import UUID
+
+from gamification.core.calendar import Calendar, add_months, month_of
+from gamification.core.policy import Problem
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """How long points live: `count` units after activation (None: for ever), rounded up to the end of a period.
+
+    The last valid business day is the day `count` units after the day of activation, or the end of its month, quarter
+    or year; points expire at the first instant after it.
+    """
+
+    count: int | None = None
+    unit: Literal["day", "month", "year"] = "month"
+    round_to_end_of: Literal["day", "month", "quarter", "year"] = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class PointsPolicy:
+    """How points live and die: expiry, days until they activate, and how far a claw-back may go."""
+
+    kind: ClassVar[str] = "points"
+    expiry: Expiry = Expiry()
+    activation_days: int = 0
+    claw_back: Literal["PENDING_ONLY", "TO_ZERO", "TO_DEBT"] = "TO_DEBT"
+
+    def problems(self) -> Sequence[Problem]:
+        found = []
+        if self.expiry.count is not None and not 1 <= self.expiry.count <= 3660:
+            found.append(Problem("expiry.count", "1 to 3660, or null for points that never expire"))
+        if not 0 <= self.activation_days <= 366:
+            found.append(Problem("activation_days", "0 to 366"))
+        return found
+
+
+class Lot(NamedTuple):
+    """The state of a lot in a decision. Changes make a new value; `key` stays."""
+
+    member_id: UUID
+    seq: int
+    line: int
+    original: int
+    remaining: int
+    held: int
+    expired: int
+    pending: bool
+    activates_at: datetime
+    expires_at: datetime | None
+    order_id: UUID | None
+    order_line: int | None
+    root_seq: int | None
+    root_line: int | None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.seq, self.line
+
+    @property
+    def open(self) -> bool:
+        return self.remaining + self.held > 0
+
+
+def consumption_order(lot: Lot) -> tuple[datetime, datetime, int, int]:
+    """Soonest expiry first (no expiry last), then activation, then the oldest lot."""
+    return lot.expires_at or _NEVER, lot.activates_at, lot.seq, lot.line
+
+
+def last_valid_day(expiry: Expiry, activated_on: date) -> date | None:
+    """The last business day on which points that activated on a day can be used; None for ever."""
+    if expiry.count is None:
+        return None
+    if expiry.unit == "day":
+        day = activated_on + timedelta(days=expiry.count)
+    else:
+        day = add_months(activated_on, expiry.count * (12 if expiry.unit == "year" else 1))
+    return _end_of(expiry.round_to_end_of, day)
+
+
+def _end_of(period: str, day: date) -> date:
+    if period == "day":
+        return day
+    months = {"month": 1, "quarter": 3, "year": 12}[period]
+    first = month_of(day)
+    start = first.replace(month=(first.month - 1) // months * months + 1)
+    return add_months(start, months) - timedelta(days=1)
+
+
+def lifetime(policy: PointsPolicy, booked_at: datetime, calendar: Calendar) -> tuple[datetime, datetime | None]:
+    """When points booked at an instant activate, and when they expire (None: never)."""
+    activates_at = booked_at
+    if policy.activation_days:
+        activates_at = calendar.starts_at(calendar.business_date(booked_at) + timedelta(days=policy.activation_days))
+    last_day = last_valid_day(policy.expiry, calendar.business_date(activates_at))
+    return activates_at, None if last_day is None else calendar.ends_at(last_day)
+
+
+def claw_back_target(earned: int, refunded_fen: int, paid_fen: int) -> int:
+    """Points of `earned` that are to be revoked once so much of what was paid is refunded; all when all is."""
+    if refunded_fen >= paid_fen:
+        return earned
+    return earned * refunded_fen // paid_fen
+
+
+def split_by_largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
+    """Split an integer in proportion to weights so that the parts sum exactly (Hamilton's method).
+
+    Ties of the remainder go to the earlier part. Weights that sum to zero put everything on the first part.
+    """
+    whole = sum(weights)
+    if whole == 0:
+        return [total, *([0] * (len(weights) - 1))] if weights else []
+    parts = [total * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda index: (-(total * weights[index] % whole), index))
+    for index in by_remainder[: total - sum(parts)]:
+        parts[index] += 1
+    return parts

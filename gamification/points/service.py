@@ -1,0 +1,43 @@
+"""Verbs of the ledger that stand alone; the other slices accrue and take through a `Book`.
+
+Lock order: the member's POINTS account, nothing after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from gamification.core.actors import SYSTEM
+from gamification.core.database import execute, fetch_value
+from gamification.core.draft import Command, Verb
+from gamification.core.work import Work
+from gamification.points.book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """How many activations and expiries a member's sweep booked."""
+
+    entries: int
+
+
+def _decide_booking(book: Book, command: Command) -> Booked:
+    """The book was opened with everything due already booked; nothing is left to decide."""
+    return Booked(len(book.entries))
+
+
+BOOK_DUE = Verb("points.book_due", _decide_booking, Booked)
+
+
+async def book_due(work: Work, member_ids: Sequence[UUID]) -> list[Exception]:
+    """Book what has fallen due for these members; returns the faults of those it could not book. Locks: accounts."""
+    outcomes = await work.perform_all(BOOK_DUE, [Command(member_id=each, actor=SYSTEM) for each in member_ids])
+    return [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+
+
+async def has_history(member_id: UUID) -> bool:
+    """Whether a member has any entry. Locks: the member's account; decisions in flight are made again afterwards."""
+    await execute("SELECT unsettle_members($1::uuid[])", [member_id])
+    return bool(await fetch_value("SELECT max(seq) > 0 FROM account WHERE member_id = $1", member_id))

@@ -1,0 +1,415 @@
+"""Orders and refunds: what tills and shops send, and what staff see of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+
+from gamification.members.references import MemberNumber, Reference
+from gamification.members.rules import Namespace
+from gamification.members.service import known_members
+from gamification.orders import errors, queries, rules, service
+from schema.admin.members import Member, MemberReferenceInput, member_of
+from schema.context import Info
+from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
+from schema.permissions import Allow, Integration, Staff
+from schema.refusals import Refusal
+from schema.scalars import Fen, Points
+from schema.usual_refusals import InvalidInput, NotFound
+
+ORDERS = Keyset("orders", Key("id", UUID))
+NOT_PLACED = Keyset("refundsNotPlaced", Key("id", UUID))
+WAITING = Keyset("waitingRefunds", Key("received_at", datetime), Key("order_external_id", str), Key("external_id", str))
+WRITERS = Allow(Integration("orders:write"), Staff("owner", "operator", "cashier"))
+READERS = Allow(Integration("orders:read"), Staff())
+
+
+class OrderConflict(Refusal, of=errors.OrderConflict, describe={"external_id": "The external id."}):
+    pass
+
+
+class RefundConflict(Refusal, of=errors.RefundConflict, describe={"external_id": "The external id."}):
+    pass
+
+
+class AmountsDisagree(
+    Refusal,
+    of=errors.AmountsDisagree,
+    describe={"expected_fen": "The lines and what is excluded, added up.", "paid_fen": "What was said to be paid."},
+):
+    pass
+
+
+class RefundExceedsPaid(
+    Refusal,
+    of=errors.RefundExceedsPaid,
+    describe={
+        "external_id": "The order's external id.",
+        "requested_fen": "What is to be refunded.",
+        "refundable_fen": "What is left of what was paid.",
+    },
+):
+    pass
+
+
+class QuantityExceedsBought(
+    Refusal,
+    of=errors.QuantityExceedsBought,
+    describe={"line": "The line, from 0.", "requested": "Pieces to be returned.", "returnable": "Pieces left."},
+):
+    pass
+
+
+class LineUnknown(
+    Refusal, of=errors.LineUnknown, describe={"line": "The line, from 0.", "lines": "How many the order has."}
+):
+    pass
+
+
+@strawberry.enum(description="What became of a refund.")
+class RefundStatus(Enum):
+    PLACED = strawberry.enum_value("PLACED", description="All of it found its order.")
+    PARTLY_PLACED = strawberry.enum_value("PARTLY_PLACED", description="A part found its order; the rest is kept.")
+    UNPLACED = strawberry.enum_value("UNPLACED", description="It found no order; it is kept.")
+    WAITING = strawberry.enum_value("WAITING", description="Its order has not arrived; it is placed when it does.")
+
+
+@strawberry.type(description="A line of an order, with what it earned and what refunds took back.")
+class OrderLine:
+    line: int = strawberry.field(description="Its number, from 0.")
+    sku: str | None = strawberry.field(description="The stock keeping unit.")
+    category: str | None = strawberry.field(description="The category.")
+    quantity: int = strawberry.field(description="Pieces.")
+    paid_fen: Fen = strawberry.field(description="Cash paid for it.")
+    eligible: bool = strawberry.field(description="Whether it earns.")
+    refunded_fen: Fen = strawberry.field(description="Cash refunded so far.")
+    points_earned: Points = strawberry.field(description="Points by rate; the ladder counts whole months.")
+    points_revoked: Points = strawberry.field(description="Of these taken back.")
+    growth_earned: Points = strawberry.field(description="Growth earned.")
+    growth_revoked: Points = strawberry.field(description="Of this taken back.")
+
+
+@strawberry.type(description="An order that was paid.")
+class Order(relay.Node):
+    id: relay.NodeID[str]
+    external_id: str = strawberry.field(description="The sender's id of the order.")
+    channel: str = strawberry.field(description="Where it was placed.")
+    store: str | None = strawberry.field(description="In which store.")
+    currency: str = strawberry.field(description="The currency that the amounts are labelled with.")
+    paid_at: datetime = strawberry.field(description="When it was paid.")
+    booked_at: datetime = strawberry.field(description="When it was recorded.")
+    paid_fen: Fen = strawberry.field(description="Cash paid for the lines.")
+    eligible_fen: Fen = strawberry.field(description="The part of it that earns.")
+    refunded_fen: Fen = strawberry.field(description="Cash refunded so far.")
+    ladder_points: Points = strawberry.field(description="What it added to its month's ladder points.")
+    member_id: strawberry.Private[UUID]
+    order_id: strawberry.Private[UUID]
+
+    @classmethod
+    def of(cls, row: queries.OrderRow) -> "Order":
+        return cls(
+            id=row.external_id,
+            external_id=row.external_id,
+            channel=row.channel,
+            store=row.store,
+            currency=row.currency,
+            paid_at=row.paid_at,
+            booked_at=row.booked_at,
+            paid_fen=Fen(row.paid_fen),
+            eligible_fen=Fen(row.eligible_fen),
+            refunded_fen=Fen(row.refunded_fen),
+            ladder_points=Points(row.ladder_points),
+            member_id=row.member_id,
+            order_id=row.id,
+        )
+
+    @classmethod
+    async def resolve_nodes(cls, *, info: Any, node_ids: Any, required: bool = False) -> Any:
+        if not any(each.admits(info.context.actor) for each in READERS.permissions):
+            return [None for _ in node_ids]
+        rows = await queries.orders_by_external_ids(list(node_ids))
+        return [Order.of(row) if row else None for row in rows]
+
+    @strawberry.field(description="The lines, in order.")
+    async def lines(self, info: Info) -> list[OrderLine]:
+        rows: list[queries.LineRow] = await info.context.load(queries.lines_of_orders, (self.member_id, self.order_id))
+        return [line_of(row) for row in rows]
+
+    @strawberry.field(description="Whose order it is.")
+    async def member(self, info: Info) -> Member | None:
+        return await member_of(self.member_id, info)
+
+
+def line_of(row: queries.LineRow) -> OrderLine:
+    """A line as GraphQL shows it."""
+    return OrderLine(
+        line=row.line,
+        sku=row.sku,
+        category=row.category,
+        quantity=row.quantity,
+        paid_fen=Fen(row.paid_fen),
+        eligible=row.eligible,
+        refunded_fen=Fen(row.refunded_fen),
+        points_earned=Points(row.points_earned),
+        points_revoked=Points(row.points_revoked),
+        growth_earned=Points(row.growth_earned),
+        growth_revoked=Points(row.growth_revoked),
+    )
+
+
+@strawberry.type(description="A refund that was recorded.")
+class Refund:
+    external_id: str = strawberry.field(description="The sender's id of the refund.")
+    order_external_id: str | None = strawberry.field(description="The order it names; null when it named none.")
+    status: RefundStatus = strawberry.field(description="What became of it.")
+    matched: bool = strawberry.field(description="Whether it named no order and was matched to the newest ones.")
+    refunded_at: datetime = strawberry.field(description="When the cash went back.")
+    requested_fen: Fen = strawberry.field(description="What it asked for.")
+    placed_fen: Fen = strawberry.field(description="What found its order.")
+    points_revoked: Points = strawberry.field(description="Points taken back.")
+    debt_added: Points = strawberry.field(description="Of these the member owed.")
+    growth_revoked: Points = strawberry.field(description="Growth taken back.")
+
+
+def refund_of(row: queries.RefundRow) -> Refund:
+    """A refund as GraphQL shows it."""
+    return Refund(
+        external_id=row.external_id,
+        order_external_id=row.order_external_id,
+        status=RefundStatus(row.status),
+        matched=row.matched,
+        refunded_at=row.refunded_at,
+        requested_fen=Fen(row.requested_fen),
+        placed_fen=Fen(row.placed_fen),
+        points_revoked=Points(row.points_revoked),
+        debt_added=Points(row.debt_added),
+        growth_revoked=Points(row.growth_revoked),
+    )
+
+
+@strawberry.type(description="A refund that waits for its order.")
+class WaitingRefund:
+    external_id: str = strawberry.field(description="The sender's id of the refund.")
+    order_external_id: str = strawberry.field(description="The order it names.")
+    received_at: datetime = strawberry.field(description="When it arrived.")
+
+
+@strawberry.type(description="An order was recorded, now or before.")
+class OrderRecorded:
+    external_id: str = strawberry.field(description="The sender's id of the order.")
+    already_recorded: bool = strawberry.field(description="Whether it had been recorded before: nothing changed then.")
+    points: Points = strawberry.field(description="Points it earned, the ladder's uplift included.")
+    ladder_points: Points = strawberry.field(description="Of these the ladder's uplift for the month.")
+    growth: Points = strawberry.field(description="Growth it earned.")
+    raised_to: str | None = strawberry.field(description="The code of the tier that it raised the member to.")
+    available: Points = strawberry.field(description="Points usable after it.")
+
+    @strawberry.field(description="The order.")
+    async def order(self, info: Info) -> Order | None:
+        row = await info.context.load(queries.orders_by_external_ids, self.external_id)
+        return Order.of(row) if row else None
+
+
+@strawberry.type(description="A refund was recorded, now or before.")
+class RefundRecorded:
+    external_id: str = strawberry.field(description="The sender's id of the refund.")
+    status: RefundStatus = strawberry.field(description="What became of it.")
+    already_recorded: bool = strawberry.field(description="Whether it had been recorded before: nothing changed then.")
+    matched: bool = strawberry.field(description="Whether it named no order and was matched.")
+    requested_fen: Fen = strawberry.field(description="What it asked for.")
+    placed_fen: Fen = strawberry.field(description="What found its order.")
+    points_revoked: Points = strawberry.field(description="Points taken back.")
+    debt_added: Points = strawberry.field(description="Of these the member owes.")
+    growth_revoked: Points = strawberry.field(description="Growth taken back.")
+    available: Points | None = strawberry.field(description="Points usable after it; null while it waits.")
+
+
+@strawberry.input(description="A line of an order.")
+class OrderLineInput:
+    net_fen: Fen = strawberry.field(description="What it costs after discounts.")
+    quantity: int = strawberry.field(default=1, description="Pieces, at least 1.")
+    sku: str | None = strawberry.field(default=None, description="The stock keeping unit, up to 100 characters.")
+    category: str | None = strawberry.field(default=None, description="The category, up to 100 characters.")
+    eligible: bool = strawberry.field(default=True, description="Whether it earns points and growth.")
+
+
+@strawberry.input(description="An order that was paid.")
+class RecordOrderInput:
+    external_id: str = strawberry.field(description="Your id of the order; the same id again changes nothing.")
+    member: "MemberRef" = strawberry.field(description="Whose order it is.")
+    paid_at: datetime = strawberry.field(description="When it was paid; decides month and rule version.")
+    paid_fen: Fen = strawberry.field(description="Paid in all: the lines' net plus what is excluded.")
+    lines: list[OrderLineInput] = strawberry.field(description="1 to 500 lines.")
+    excluded_fen: Fen = strawberry.field(default=Fen(0), description="Shipping, gift cards: paid, but earns nothing.")
+    channel: str = strawberry.field(default="store", description="Where it was placed, up to 40 characters.")
+    store: str | None = strawberry.field(default=None, description="In which store, up to 40 characters.")
+    currency: str = strawberry.field(default="CNY", description="ISO 4217 code that the amounts are labelled with.")
+
+
+@strawberry.input(one_of=True, description="A member, by exactly one of these.")
+class MemberRef:
+    number: strawberry.Maybe[str] = strawberry.field(description="The member number.")
+    reference: strawberry.Maybe[MemberReferenceInput] = strawberry.field(description="A card or a till's id.")
+
+
+@strawberry.input(description="What comes back of one line.")
+class RefundLineInput:
+    line: int = strawberry.field(description="The line's number, from 0.")
+    fen: Fen = strawberry.field(description="Cash refunded for it.")
+    quantity: int = strawberry.field(default=0, description="Pieces returned.")
+
+
+@strawberry.input(description="A refund: of lines, of an amount, or of all that is left of an order.")
+class RecordRefundInput:
+    external_id: str = strawberry.field(description="Your id of the refund, unique within its order.")
+    refunded_at: datetime = strawberry.field(description="When the cash went back.")
+    order_external_id: str | None = strawberry.field(default=None, description="The order; it may arrive later.")
+    member: MemberRef | None = strawberry.field(default=None, description="Whose, for a refund that names no order.")
+    fen: Fen | None = strawberry.field(default=None, description="An amount over the whole order.")
+    lines: list[RefundLineInput] = strawberry.field(default_factory=list, description="Or what comes back of lines.")
+
+
+RecordOrderResult = Annotated[
+    OrderRecorded | OrderConflict | AmountsDisagree | NotFound | InvalidInput,
+    strawberry.union("RecordOrderResult", description="Recorded, or why not."),
+]
+RecordRefundResult = Annotated[
+    RefundRecorded | RefundConflict | RefundExceedsPaid | QuantityExceedsBought | LineUnknown | NotFound | InvalidInput,
+    strawberry.union("RecordRefundResult", description="Recorded, or why not."),
+]
+
+
+def name_of(member: MemberRef) -> Reference | MemberNumber:
+    """The member's name as the product takes it."""
+    if member.reference is not None:
+        given = member.reference.value
+        return Reference(cast(Namespace, given.namespace.value), given.value)
+    assert member.number is not None, "exactly one is given"
+    return MemberNumber(member.number.value)
+
+
+def order_request(input: RecordOrderInput) -> service.NewOrder:
+    """The order as the product takes it."""
+    lines = tuple(
+        service.NewLine(each.sku, each.category, each.quantity, int(each.net_fen), each.eligible)
+        for each in input.lines
+    )
+    return service.NewOrder(
+        external_id=input.external_id,
+        member=name_of(input.member),
+        paid_at=input.paid_at,
+        paid_fen=int(input.paid_fen),
+        lines=lines,
+        excluded_fen=int(input.excluded_fen),
+        channel=input.channel,
+        store=input.store,
+        currency=input.currency,
+    )
+
+
+def refund_request(input: RecordRefundInput) -> service.NewRefund:
+    """The refund as the product takes it."""
+    return service.NewRefund(
+        external_id=input.external_id,
+        refunded_at=input.refunded_at,
+        order_external_id=input.order_external_id,
+        member=name_of(input.member) if input.member else None,
+        fen=None if input.fen is None else int(input.fen),
+        lines=tuple(rules.RefundLine(each.line, each.quantity, int(each.fen)) for each in input.lines),
+    )
+
+
+@dataclass(frozen=True)
+class OrderPages:
+    """One page of the orders of many members, for the loader."""
+
+    before: UUID | None
+    limit: int
+
+    async def __call__(self, member_ids: list[UUID]) -> Sequence[list[queries.OrderRow]]:
+        found = await queries.orders_page(member_ids, self.before, self.limit)
+        return [found.get(each, []) for each in member_ids]
+
+
+@strawberry.type
+class OrdersQuery:
+    @strawberry.field(description="An order by the sender's id.", extensions=[READERS])
+    async def order(
+        self, info: Info, external_id: Annotated[str, strawberry.argument(description="The sender's id.")]
+    ) -> Order | None:
+        row = await info.context.load(queries.orders_by_external_ids, external_id)
+        return Order.of(row) if row else None
+
+    @strawberry.field(description="A member's orders, the latest arrived first.", extensions=[READERS])
+    async def orders(
+        self,
+        info: Info,
+        member: Annotated[MemberRef, strawberry.argument(description="Whose.")],
+        first: First = PAGE_DEFAULT,
+        after: After = None,
+    ) -> Connection[Order]:
+        page = ORDERS.page(first, after)
+        before: Any = page.after[0] if page.after else None
+        known = list((await known_members([name_of(member)])).values())
+        rows = await info.context.load(OrderPages(before, page.limit), known[0]) if known else []
+        return page.connection(rows, Order.of)
+
+    @strawberry.field(description="Refunds of which something found no order, the latest first.", extensions=[READERS])
+    async def refunds_not_placed(
+        self, info: Info, first: First = PAGE_DEFAULT, after: After = None
+    ) -> Connection[Refund]:
+        page = NOT_PLACED.page(first, after)
+        before: Any = page.after[0] if page.after else None
+        return page.connection(await queries.refunds_not_placed(before, page.limit), refund_of)
+
+    @strawberry.field(description="Refunds that wait for their order, the longest first.", extensions=[READERS])
+    async def waiting_refunds(
+        self, info: Info, first: First = PAGE_DEFAULT, after: After = None
+    ) -> Connection[WaitingRefund]:
+        page = WAITING.page(first, after)
+        behind: Any = page.after
+        rows = await queries.waiting_refunds(behind, page.limit)
+        return page.connection(rows, lambda row: WaitingRefund(**row._asdict()))
+
+
+@strawberry.type
+class OrdersMutation:
+    @strawberry.mutation(description="Record an order; safe to send again.", extensions=[WRITERS])
+    async def record_order(
+        self, info: Info, input: Annotated[RecordOrderInput, strawberry.argument(description="The order.")]
+    ) -> RecordOrderResult:
+        recorded = await service.record_one(info.context.work, order_request(input), actor=info.context.actor)
+        assert isinstance(recorded, service.OrderRecorded), "an order is recorded as one"
+        return OrderRecorded(
+            external_id=recorded.external_id,
+            already_recorded=recorded.already_recorded,
+            points=Points(recorded.points),
+            ladder_points=Points(recorded.ladder_points),
+            growth=Points(recorded.growth),
+            raised_to=recorded.raised_to,
+            available=Points(recorded.available),
+        )
+
+    @strawberry.mutation(description="Record a refund; safe to send again, and before its order.", extensions=[WRITERS])
+    async def record_refund(
+        self, info: Info, input: Annotated[RecordRefundInput, strawberry.argument(description="The refund.")]
+    ) -> RecordRefundResult:
+        recorded = await service.record_one(info.context.work, refund_request(input), actor=info.context.actor)
+        assert isinstance(recorded, service.RefundRecorded), "a refund is recorded as one"
+        return RefundRecorded(
+            external_id=recorded.external_id,
+            status=RefundStatus(recorded.status),
+            already_recorded=recorded.already_recorded,
+            matched=recorded.matched,
+            requested_fen=Fen(recorded.requested_fen),
+            placed_fen=Fen(recorded.placed_fen),
+            points_revoked=Points(recorded.points_revoked),
+            debt_added=Points(recorded.debt_added),
+            growth_revoked=Points(recorded.growth_revoked),
+            available=None if recorded.available is None else Points(recorded.available),
+        )

@@ -1,0 +1,107 @@
+"""What staff write into a policy; each input mirrors the product's body, so that a problem's path fits both."""
+
+from enum import Enum
+from typing import Any
+
+import strawberry
+
+from gamification.checkins import rules as checkin_rules
+from gamification.draws import rules as draw_rules
+from gamification.earning import rules as earning_rules
+from gamification.points import rules as points_rules
+from gamification.tiers import rules as tier_rules
+from schema.programme import ClawBack, ExpiryRounding, ExpiryUnit
+from schema.scalars import Fen, Points
+
+
+def value_of(choice: Enum) -> Any:
+    """What the product calls a member of an enum."""
+    return choice.value
+
+
+@strawberry.input(description="How long points live once they are usable.")
+class PointsExpiryInput:
+    count: int = strawberry.field(description="How many units after the day on which they became usable, 1 to 3660.")
+    unit: ExpiryUnit = strawberry.field(description="What is counted.")
+    round_to_end_of: ExpiryRounding = strawberry.field(description="They stay usable to the end of this period.")
+
+
+@strawberry.input(description="How points live and die.")
+class PointsPolicyInput:
+    expiry: PointsExpiryInput | None = strawberry.field(
+        default=None, description="How long they live; null or left out for points without end."
+    )
+    activation_days: int = strawberry.field(
+        description="Business days until they become usable, 0 to 366; 0 for at once."
+    )
+    claw_back: ClawBack = strawberry.field(description="How far a refund takes them back.")
+
+    def body(self) -> points_rules.PointsPolicy:
+        """The policy as the product knows it, unchecked."""
+        expiry = points_rules.Expiry()
+        if self.expiry:
+            given = self.expiry
+            expiry = points_rules.Expiry(given.count, value_of(given.unit), value_of(given.round_to_end_of))
+        return points_rules.PointsPolicy(expiry, self.activation_days, value_of(self.claw_back))
+
+
+@strawberry.input(description="A step of the monthly ladder.")
+class LadderStepInput:
+    from_fen: Fen = strawberry.field(description="The month's net spend, in fen, from which it is reached; 0 or more.")
+    rate_bp: int = strawberry.field(
+        description="The rate of the whole month's spend in basis points, 0 to 100000; 100 = 1 %."
+    )
+
+
+@strawberry.input(description="What spending earns. Rates are in basis points of the fen paid: 100 = 1 point per yuan.")
+class EarningPolicyInput:
+    points_rate_bp: int = strawberry.field(description="Points for every order, 0 to 100000 basis points.")
+    growth_rate_bp: int = strawberry.field(description="Growth for every order, 0 to 100000 basis points.")
+    ladder: list[LadderStepInput] = strawberry.field(
+        description="What a whole month's spend earns: at most 20 steps, each starting later and paying more than the"
+        " one before; empty for no ladder."
+    )
+
+    def body(self) -> earning_rules.EarningPolicy:
+        """The policy as the product knows it, unchecked."""
+        steps = tuple(earning_rules.LadderStep(step.from_fen, step.rate_bp) for step in self.ladder)
+        return earning_rules.EarningPolicy(self.points_rate_bp, self.growth_rate_bp, steps)
+
+
+@strawberry.input(description="A tier.")
+class TierInput:
+    code: str = strawberry.field(description="Stable, for programs: 1 to 20 capitals, digits or _, each code once.")
+    name_zh: str = strawberry.field(description="The name in Chinese, 1 to 40 characters.")
+    name_en: str = strawberry.field(description="The name in English, 1 to 40 characters.")
+    threshold: Points = strawberry.field(description="The growth value from which it is reached; 0 for the lowest.")
+
+
+@strawberry.input(description="Which tiers there are.")
+class TierPolicyInput:
+    tiers: list[TierInput] = strawberry.field(description="1 to 20 tiers, the lowest first, with rising thresholds.")
+
+    def body(self) -> tier_rules.TierPolicy:
+        """The policy as the product knows it, unchecked."""
+        return tier_rules.TierPolicy(
+            tuple(tier_rules.Tier(tier.code, tier.name_zh, tier.name_en, tier.threshold) for tier in self.tiers)
+        )
+
+
+@strawberry.input(description="What checking in pays.")
+class CheckInPolicyInput:
+    daily_points: list[Points] = strawberry.field(
+        description="Points by day of the cycle, 0 to 100000 each; the cycle is as long as the list, 1 to 31 days."
+    )
+
+    def body(self) -> checkin_rules.CheckInPolicy:
+        """The policy as the product knows it, unchecked."""
+        return checkin_rules.CheckInPolicy(tuple(self.daily_points))
+
+
+@strawberry.input(description="What holds for draws whose plan does not say otherwise.")
+class DrawsPolicyInput:
+    ticket_points: Points = strawberry.field(description="What a ticket costs, in points; at least 1.")
+
+    def body(self) -> draw_rules.DrawsPolicy:
+        """The policy as the product knows it, unchecked."""
+        return draw_rules.DrawsPolicy(self.ticket_points)

@@ -1,0 +1,133 @@
+"""Published policies as staff read them: versions that never change, each with what it says."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import relay
+
+from gamification.checkins import rules as checkin_rules
+from gamification.core import policy as core
+from gamification.core import publications
+from gamification.draws import rules as draw_rules
+from gamification.earning import rules as earning_rules
+from gamification.points import rules as points_rules
+from gamification.tiers import rules as tier_rules
+from schema.nodes import number_of
+from schema.permissions import Allow
+from schema.permissions import Staff as IsStaff
+from schema.programme import CheckInPolicy, EarningPolicy, PointsPolicy
+from schema.scalars import Points
+from schema.sessions import admits
+
+READERS = Allow(IsStaff("owner", "operator", "auditor"))
+
+
+@strawberry.enum(description="What a policy is about.")
+class PolicyKind(Enum):
+    POINTS = strawberry.enum_value("points", description="How points live and die.")
+    EARNING = strawberry.enum_value("earning", description="What spending earns.")
+    TIERS = strawberry.enum_value("tiers", description="Which tiers there are.")
+    CHECK_INS = strawberry.enum_value("checkins", description="What checking in pays.")
+    DRAWS = strawberry.enum_value("draws", description="What tickets of draws cost.")
+
+
+@strawberry.type(description="A tier as a policy defines it.")
+class TierDefinition:
+    code: str = strawberry.field(description="Stable, for programs.")
+    name_zh: str = strawberry.field(description="The name in Chinese.")
+    name_en: str = strawberry.field(description="The name in English.")
+    threshold: Points = strawberry.field(description="The growth value from which it is reached.")
+
+
+@strawberry.type(description="Which tiers there are.")
+class TierPolicy:
+    tiers: list[TierDefinition] = strawberry.field(description="The tiers, the lowest first.")
+
+    @classmethod
+    def of(cls, body: tier_rules.TierPolicy) -> "TierPolicy":
+        return cls(
+            tiers=[
+                TierDefinition(
+                    code=tier.code, name_zh=tier.name_zh, name_en=tier.name_en, threshold=Points(tier.threshold)
+                )
+                for tier in body.tiers
+            ]
+        )
+
+
+@strawberry.type(description="What holds for draws whose plan does not say otherwise.")
+class DrawsPolicy:
+    ticket_points: Points = strawberry.field(description="What a ticket costs, in points.")
+
+    @classmethod
+    def of(cls, body: draw_rules.DrawsPolicy) -> "DrawsPolicy":
+        return cls(ticket_points=Points(body.ticket_points))
+
+
+PolicyBody = Annotated[
+    PointsPolicy | EarningPolicy | TierPolicy | CheckInPolicy | DrawsPolicy,
+    strawberry.union("PolicyBody", description="What a policy says; its type depends on the kind."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A kind of policy: the product's body and how it is shown."""
+
+    body: type[core.Policy]
+    show: Callable[[Any], Any]
+
+
+FORMS: Mapping[PolicyKind, Form] = {
+    PolicyKind.POINTS: Form(points_rules.PointsPolicy, PointsPolicy.of),
+    PolicyKind.EARNING: Form(earning_rules.EarningPolicy, EarningPolicy.of),
+    PolicyKind.TIERS: Form(tier_rules.TierPolicy, TierPolicy.of),
+    PolicyKind.CHECK_INS: Form(checkin_rules.CheckInPolicy, CheckInPolicy.of),
+    PolicyKind.DRAWS: Form(draw_rules.DrawsPolicy, DrawsPolicy.of),
+}
+KINDS = [form.body.kind for form in FORMS.values()]
+
+
+@strawberry.type(description="A published version of a policy; it never changes.")
+class PolicyVersion(relay.Node):
+    id: relay.NodeID[int]
+    kind: PolicyKind = strawberry.field(description="What it is about.")
+    version: int = strawberry.field(description="Its number among its kind: 1, 2, 3 … without gaps.")
+    effective_from: datetime | None = strawberry.field(
+        description="When it takes effect, until the next one does; null for the first, which holds since ever."
+    )
+    published_at: datetime = strawberry.field(description="When it was published.")
+    published_by: str = strawberry.field(description="Who published it, such as staff:0198….")
+    hash: str = strawberry.field(description="SHA-256 of the body as stored, 64 hexadecimal digits.")
+    stored: strawberry.Private[str]
+
+    @classmethod
+    def of(cls, row: publications.PolicyLine) -> "PolicyVersion":
+        return cls(
+            id=row.revision,
+            kind=PolicyKind(row.kind),
+            version=row.version,
+            effective_from=row.effective_from,
+            published_at=row.published_at,
+            published_by=row.published_by,
+            hash=row.hash.hex(),
+            stored=row.body,
+        )
+
+    @strawberry.field(description="What it says.")
+    def body(self) -> PolicyBody:
+        form = FORMS[self.kind]
+        body: PolicyBody = form.show(core.adapter(form.body).validate_json(self.stored))
+        return body
+
+    @classmethod
+    async def resolve_nodes(cls, *, info: Any, node_ids: Iterable[str], required: bool = False) -> Any:
+        numbers = [number_of(each) for each in node_ids]
+        if not admits(READERS, info):
+            return [None for _ in numbers]
+        found = [await info.context.load(publications.policies_by_revisions, each) for each in numbers]
+        return [cls.of(row) if row is not None and row.kind in KINDS else None for row in found]

@@ -1,0 +1,49 @@
+"""The staff's schema: one line per slice and root."""
+
+import strawberry
+from strawberry import relay
+
+from schema.admin.access import AccessMutation, AccessQuery
+from schema.admin.audit import AuditQuery
+from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
+from schema.admin.checkins import AdminCheckInsQuery
+from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
+from schema.admin.jobs import JobsMutation, JobsQuery
+from schema.admin.members import MembersMutation, MembersQuery
+from schema.admin.orders import OrdersMutation, OrdersQuery
+from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
+from schema.extensions import make_schema
+from schema.nodes import resolve_node
+
+
+@strawberry.type(description="What staff and integrations ask for.")
+class Query(
+    AccessQuery,
+    MembersQuery,
+    ProgrammeQuery,
+    OrdersQuery,
+    AdminCheckInsQuery,
+    AdminDrawsQuery,
+    AdminCharityQuery,
+    JobsQuery,
+    AuditQuery,
+):
+    node: relay.Node | None = strawberry.field(
+        resolver=resolve_node, description="Anything that has an id, if the caller may see it."
+    )
+
+
+@strawberry.type(description="What staff and integrations do.")
+class Mutation(
+    AccessMutation,
+    MembersMutation,
+    ProgrammeMutation,
+    OrdersMutation,
+    AdminDrawsMutation,
+    AdminCharityMutation,
+    JobsMutation,
+):
+    pass
+
+
+schema = make_schema(query=Query, mutation=Mutation)

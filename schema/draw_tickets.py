@@ -1,0 +1,125 @@
+"""Tickets of draws: what a member bought, and what buying one answers."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+
+from gamification.draws import errors, queries
+from schema.context import Info
+from schema.draw_published import Draw, draw_of
+from schema.points import InsufficientPoints
+from schema.refusals import Refusal
+from schema.scalars import Points
+from schema.usual_refusals import IdempotencyConflict, InvalidInput, NotFound
+
+
+class DrawNotOpen(
+    Refusal,
+    of=errors.DrawNotOpen,
+    describe={"state": "How far it is.", "opens_at": "From when tickets sell.", "closes_at": "Until when they sell."},
+):
+    pass
+
+
+class TicketLimitReached(
+    Refusal,
+    of=errors.TicketLimitReached,
+    describe={"scope": "TOTAL or DAY.", "resets_at": "When the limit starts anew; null for that of the whole draw."},
+):
+    pass
+
+
+@strawberry.type(description="What a ticket won.")
+class DrawTicketWin:
+    rank: int = strawberry.field(description="Its place among the wins, from 1.")
+    prize_place: int = strawberry.field(description="The prize's place in the declared order.")
+    points: Points = strawberry.field(description="The points that it brings.")
+    entry_seq: int | None = strawberry.field(description="The ledger entry that paid it; null until it is granted.")
+
+
+@strawberry.type(description="A ticket that a member bought.")
+class DrawTicket(relay.Node):
+    id: relay.NodeID[UUID]
+    key: str = strawberry.field(description="The ticket's id as it stands in the published list.")
+    points: Points = strawberry.field(description="What it cost.")
+    entry_seq: int = strawberry.field(description="The ledger entry of its price.")
+    bought_at: datetime = strawberry.field(description="When it was bought.")
+    number: int | None = strawberry.field(description="Its number; null until closing.")
+    win: DrawTicketWin | None = strawberry.field(description="What it won.")
+    restored_entry_seq: int | None = strawberry.field(
+        description="The ledger entry that gave its price back, when the draw was voided."
+    )
+    draw_id: strawberry.Private[UUID]
+
+    @classmethod
+    def of(cls, row: queries.TicketRow) -> "DrawTicket":
+        return cls(
+            id=row.id,
+            key=str(row.id),
+            points=Points(row.points),
+            entry_seq=row.entry_seq,
+            bought_at=row.bought_at,
+            number=row.number,
+            win=win_of(row),
+            restored_entry_seq=row.restored_seq,
+            draw_id=row.draw_id,
+        )
+
+    @classmethod
+    async def resolve_nodes(cls, *, info: Any, node_ids: Iterable[str], required: bool = False) -> Any:
+        """A member sees nobody else's."""
+        ids, own = [UUID(each) for each in node_ids], info.context.actor.member_id
+        found = await queries.tickets_by_ids(own, ids) if own else {}
+        return [cls.of(found[each]) if each in found else None for each in ids]
+
+    @strawberry.field(description="The draw it is for.")
+    async def draw(self, info: Info) -> Draw:
+        draw = await draw_of(self.draw_id, info)
+        assert draw is not None, "a draw with tickets has been published"
+        return draw
+
+
+def win_of(row: queries.TicketRow) -> DrawTicketWin | None:
+    """What a ticket won, if it did."""
+    if row.rank is None or row.prize_place is None or row.prize_points is None:
+        return None
+    return DrawTicketWin(
+        rank=row.rank, prize_place=row.prize_place, points=Points(row.prize_points), entry_seq=row.granted_seq
+    )
+
+
+@strawberry.type(description="A ticket was bought, by this request or by the same one before.")
+class DrawTicketBought:
+    ticket: DrawTicket = strawberry.field(description="The ticket.")
+    points: Points = strawberry.field(description="What it cost.")
+    available: Points = strawberry.field(description="Points usable after it.")
+    commitment: str = strawberry.field(description="The commitment that it stands under, in hexadecimal: keep it.")
+    terms_hash: str = strawberry.field(description="The hash of the terms that it stands under: keep it.")
+
+
+@strawberry.type(description="What buying a ticket would do; nothing was changed.")
+class DrawTicketPreview:
+    points: Points = strawberry.field(description="What it costs.")
+    available: Points = strawberry.field(description="Points usable after it.")
+    commitment: str = strawberry.field(description="The commitment that it would stand under, in hexadecimal.")
+    terms_hash: str = strawberry.field(description="The hash of the terms that it would stand under.")
+
+
+BuyDrawTicketResult = Annotated[
+    DrawTicketBought
+    | DrawNotOpen
+    | TicketLimitReached
+    | InsufficientPoints
+    | NotFound
+    | InvalidInput
+    | IdempotencyConflict,
+    strawberry.union("BuyDrawTicketResult", description="Bought, or why not."),
+]
+PreviewDrawTicketResult = Annotated[
+    DrawTicketPreview | DrawNotOpen | TicketLimitReached | InsufficientPoints | NotFound,
+    strawberry.union("PreviewDrawTicketResult", description="What it would do, or why not."),
+]

@@ -1,0 +1,1 @@
+"""Tests of Jifen; each docstring is a sentence that is true of the product."""

@@ -1,0 +1,90 @@
+"""Every query of the documents is executed against the real product, in its order, on the demonstration programme.
+
+A block says who sends it by a word behind its language (`graphql staff`) or a comment (`# as integration`); a member
+does otherwise. `# DRAW_ID = draws.edges.0.node.id` gives a value of the answer the name that later blocks write in its
+place; `# refused: CODE` announces a refusal. Variables of reference pages get their values here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import FRONT, PAGES, ROOT, Block, blocks, name_of
+from tests.docs.served import Served, expected_refusals, is_subscription, variable_names
+
+Value = Callable[[Served], Any]
+
+QUERIED = [page for page in PAGES if blocks(page, "graphql")]
+CAMPAIGN_TERMS = {
+    "titleZh": "山村图书馆",
+    "titleEn": "Mountain libraries",
+    "descriptionZh": "每一千积分捐十元。",
+    "descriptionEn": "Ten yuan for a thousand points.",
+    "beneficiary": "示例公益基金会",
+    "agreementReference": "DOCS-1",
+    "opensAt": "2026-01-01T00:00:00+08:00",
+}
+VARIABLES: Mapping[str, Mapping[str, Value]] = {
+    "docs/charity.md": {
+        "terms": lambda served: CAMPAIGN_TERMS,
+        "id": lambda served: served.at("createCharityCampaign.id"),
+        "campaign": lambda served: served.names["CAMPAIGN_ID"],
+        "key": lambda served: "docs-charity",
+        "code": lambda served: served.at("donatePoints.donation.certificate.verificationCode"),
+    },
+    "docs/checkins.md": {"member": lambda served: served.names["MEMBER_ID"]},
+}
+"""Where the variables of a page come from."""
+
+KNOWN_IDS = Block(
+    "the test's own ids",
+    "graphql",
+    (),
+    """# CAMPAIGN_ID = charityCampaigns.edges.0.node.id
+# MEMBER_ID = me.id
+{ me { id } charityCampaigns(first: 1) { edges { node { id } } } }""",
+)
+ENOUGH_POINTS = Block(
+    "the test's own order",
+    "graphql",
+    ("integration",),
+    """mutation { recordOrder(input: {
+      externalId: "docs", member: { reference: { namespace: EXTERNAL, value: "demo-xiaohong" } },
+      paidAt: "2025-06-01T12:00:00+08:00", paidFen: 500000, lines: [{ netFen: 500000 }]
+    }) { ... on OrderRecorded { points } } }""",
+)
+"""5,000 yuan in a month of its own: 10,000 points by the ladder."""
+
+
+def test_there_are_queries_to_execute() -> None:
+    """Both READMEs hold a tour of GraphQL, so that an unread page cannot pass for a tested one."""
+    assert {ROOT / name for name in FRONT} <= set(QUERIED)
+    assert all(len(blocks(ROOT / name, "graphql")) >= 8 for name in FRONT)
+
+
+@pytest.mark.parametrize("page", QUERIED, ids=name_of)
+async def test_every_query_of_a_page_is_answered(page: Path, served: Served) -> None:
+    """No query of a page is answered with errors, nor refused unless the page says with what."""
+    if name_of(page) not in FRONT:
+        await served.send(KNOWN_IDS)
+        posted = await served.send(ENOUGH_POINTS)
+        assert posted == {"recordOrder": {"points": 10_000}}
+    for block in blocks(page, "graphql"):
+        if is_subscription(block):
+            continue
+        data = await served.send(block, variables_of(page, block, served))
+        refused = [value["code"] for value in data.values() if isinstance(value, dict) and "code" in value]
+        assert refused == expected_refusals(block), f"{block.place}: {data}"
+        assert all(value not in (None, {}) for value in data.values()), f"{block.place}: {data}"
+
+
+def variables_of(page: Path, block: Block, served: Served) -> dict[str, Any]:
+    """The values of a block's variables."""
+    known = VARIABLES.get(name_of(page), {})
+    names = variable_names(block)
+    assert set(names) <= known.keys(), f"{block.place}: say in {Path(__file__).name} where {names} come from"
+    return {name: known[name](served) for name in names}
