@@ -119,14 +119,15 @@ def seed() -> None:
 
 
 @main.command()
-def demo() -> None:
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the data lives; .jifen when left out.")
+def demo(folder: Path | None) -> None:
     """A journey from registration to a settled draw and a certificate, told step by step."""
     from app.demo import run
-    from app.local.programme import joined_or_serving
+    from app.local import programme
     from app.local.up import until_signal
 
     async def tell() -> None:
-        async with joined_or_serving() as endpoints:
+        async with programme.joined_or_serving(folder or programme.FOLDER) as endpoints:
             await run(endpoints)
 
     asyncio.run(until_signal(tell()))
@@ -148,6 +149,8 @@ def wechat_standin(port: int, appid: str, secret: str) -> None:
 main.add_command(Elsewhere("import-orders", "app.imports", "Import orders and refunds from a CSV or JSONL file."))
 main.add_command(Elsewhere("token", "app.tokens", "Print a token for a member, a member of staff or an integration."))
 main.add_command(Elsewhere("print-schema", "app.print_schema", "Print the GraphQL schemas as SDL."))
+main.add_command(Elsewhere("verify-ledger", "app.verify_ledger", "Recompute the ledger's transparency log."))
+main.add_command(Elsewhere("create-owner", "app.owners", "Make the first owner of an installation."))
 main.add_command(Elsewhere("check-invariants", "app.check_invariants", "Check that the books agree."))
 
 for command in main.commands.values():

@@ -19,9 +19,11 @@ from app.graphiql import IdeEndpoint, graphiql_routes
 from app.graphql_engine import Policy
 from app.graphql_http import ContextFactory, graphql_routes
 from app.health import health_routes
+from app.limits import Audience
 from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
 from app.security import SecureResponses
 from app.settings import Settings
+from app.transparency import transparency_routes
 from app.wiring import access_for, following_policies, open_work, opened_database, opened_desk
 from schema.admin.root import schema as admin_schema
 from schema.context import Context
@@ -77,6 +79,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         ),
         *graphql_routes(admin_schema, ADMIN_PATH, doors.at("staff"), policy=staff_policy(settings)),
         *health_routes(),
+        *transparency_routes(),
         *(graphiql_routes(GRAPHIQL_PATH, ide_endpoints(settings)) if local else ()),
     ]
     return SecureResponses(Starlette(routes=routes, lifespan=lifespan), https=not local)

@@ -58,6 +58,7 @@ class Recent(Generic[Key, Value]):
     _known: dict[Key, tuple[float, Value]] = field(default_factory=dict)
 
     async def get(self, key: Key) -> Value | None:
+        """What is known of the key, asked anew after `REVOCATION_SECONDS_MAX`."""
         asked_at = self.seconds()
         known = self._known.get(key)
         if known is not None and asked_at - known[0] < REVOCATION_SECONDS_MAX:
@@ -71,6 +72,7 @@ class Recent(Generic[Key, Value]):
         return value
 
     def forget(self, key: Key) -> None:
+        """Ask anew the next time: something changed just now."""
         self._known.pop(key, None)
 
 

@@ -43,9 +43,11 @@ class TrustedDocuments:
         return self._by_id.get(id.removeprefix("sha256:").lower())
 
     def by_text(self, text: str) -> TrustedDocument | None:
+        """The trusted document with this very text, if it is one."""
         return self._by_id.get(document_id(text)) if self._by_id else None
 
     def ids(self) -> list[str]:
+        """The ids of all trusted documents, sorted."""
         return sorted(self._by_id)
 
 

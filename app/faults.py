@@ -19,6 +19,7 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from gamification.core.correlation import correlation_id
 from gamification.core.errors import DEFAULT_LOCALE, InvalidInput, Refusal
 from gamification.core.ids import new_id
+from gamification.core.policy import PolicyMissing
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,8 @@ def _shown(error: GraphQLError, locale: str, operation: str | None) -> GraphQLEr
         return _replaced(error, cause.message(locale), {"code": "BAD_USER_INPUT", "argument": cause.field})
     if isinstance(cause, Refusal) and cause.code == "UNAUTHENTICATED":
         return _replaced(error, cause.message(locale), {"code": cause.code})
+    if isinstance(cause, PolicyMissing):
+        return _replaced(error, cause.message(locale), {"code": cause.code, "kind": cause.kind})
     if _is_coercion(error, cause):
         return _replaced(error, error.message, {"code": "BAD_USER_INPUT"})
     current = current_correlation()

@@ -76,6 +76,7 @@ class PageFiles(StaticFiles):
     """Files that a browser may keep, if it asks each time whether they are still the same."""
 
     def file_response(self, *arguments: Any, **options: Any) -> Response:
+        """A file that browsers keep, but ask about before each use."""
         response = super().file_response(*arguments, **options)
         response.headers["cache-control"] = "no-cache"
         return response

@@ -57,10 +57,12 @@ class Prepared:
 
     @property
     def kind(self) -> OperationType:
+        """Query, mutation or subscription."""
         return self.operation.operation
 
     @property
     def name(self) -> str | None:
+        """The operation's name, if it has one."""
         return self.operation.name.value if self.operation.name else None
 
 

@@ -53,6 +53,7 @@ class Session:
 
     @property
     def locale(self) -> str:
+        """The language that the handshake asked for."""
         return locale_of(self.connection.headers.get("accept-language"))
 
     async def context(self) -> Context:
@@ -69,6 +70,7 @@ class TextFrames(AsyncWebSocketAdapter):
         self.length_max = view.policy.body_bytes_max
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        """The client's messages until it leaves. Raises NonTextMessageReceived, NonJsonMessageReceived."""
         while self.socket.application_state is not WebSocketState.DISCONNECTED:
             try:
                 text = await self.socket.receive_text()
@@ -91,12 +93,14 @@ class TextFrames(AsyncWebSocketAdapter):
         return message
 
     async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send a message as one text frame. Raises WebSocketDisconnected."""
         try:
             await self.socket.send_text(orjson.dumps(message).decode())
         except (WebSocketDisconnect, RuntimeError) as error:
             raise WebSocketDisconnected from error
 
     async def close(self, code: int, reason: str) -> None:
+        """Close the socket, unless the client did."""
         with suppress(RuntimeError):  # the client was faster
             await self.socket.close(code=code, reason=reason)
 
@@ -116,6 +120,7 @@ class Operations:
         root_value: object,
         operation_name: str | None,
     ) -> AsyncGenerator[ExecutionResult, None]:
+        """The results of one operation, prepared and limited as over HTTP."""
         return self._answers(orjson.loads(query), context_value)
 
     async def _answers(self, payload: object, session: Session) -> AsyncGenerator[ExecutionResult, None]:
@@ -139,6 +144,7 @@ class Handler(BaseGraphQLTransportWSHandler[Any, None]):
     """Strawberry's protocol; a subscribe message is handed on whole, so that trusted documents work over a socket."""
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation; its whole payload goes on as the text, extensions and document ids included."""
         operation_id, payload = message.get("id"), message.get("payload")
         if not isinstance(operation_id, str) or not isinstance(payload, dict):
             await self.handle_invalid_message("A subscribe message needs an id and a payload")
@@ -175,6 +181,7 @@ class GraphQLSocket(GraphQL[Any, None]):
         return self.origins.names(origin)
 
     async def get_context(self, request: Any, response: Any) -> Session:
+        """The session of one connection; each operation makes its own context from it."""
         return Session(request, self.context_factory)
 
     async def on_ws_connect(self, context: Session) -> UnsetType | dict[str, object] | None:

@@ -207,6 +207,7 @@ def measure(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[st
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """A document's fragments by name."""
     return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
 

@@ -84,11 +84,13 @@ class Origins:
         self.allowed = normalize_allowed_origins(tuple(allowed))
 
     def admit(self, origin: str | None, host: str | None) -> bool:
+        """Whether a request may come from there: no origin, our own, or an allowed one."""
         if origin is None or is_same_origin(origin, host):
             return True
         return self.names(origin)
 
     def names(self, origin: str) -> bool:
+        """Whether the origin is one of the allowed."""
         return normalize_origin(origin) in self.allowed
 
     def response_headers(self, origin: str | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ KEY_BYTES_MIN = 32
 ENCRYPTION_KEY_BYTES = 32
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_WECHAT_APPID = "wxlocal"
+LOCAL_LOG_ORIGIN = "jifen.local/ledger"
 
 
 def key_bytes(text: object) -> bytes:
@@ -55,6 +56,9 @@ class Settings(BaseSettings):
     staff_token_key: Key = Field(description="signs the staff's access tokens")
     phone_key: Key = Field(description="encrypts phone numbers; exactly 32 bytes")
     phone_index_key: Key = Field(description="makes phone numbers findable without showing them")
+    log_signing_key: Key = Field(description="signs the transparency log's checkpoints; exactly 32 bytes")
+    log_origin: str = Field(LOCAL_LOG_ORIGIN, pattern=r"^[^\s+]+$", description="the log's name, like an address")
+    checkpoint_directory: str = Field("", description="where copies of checkpoints are kept, outside the database")
 
     wechat_base_url: str = "https://api.weixin.qq.com"
     wechat_appid: str = LOCAL_WECHAT_APPID
@@ -63,7 +67,6 @@ class Settings(BaseSettings):
     database_pool_min: int = Field(1, ge=0)
     database_pool_max: int = Field(4, ge=1, description="about twice the cores of this process")
     statement_cache_size: int = Field(1024, ge=0, description="0 behind PgBouncer in transaction mode")
-    redis_pool_max: int = Field(4, ge=1)
     acquire_timeout_seconds: float = Field(2.0, gt=0)
     statement_timeout_seconds: float = Field(4.0, gt=0)
     lock_timeout_seconds: float = Field(2.0, gt=0)
@@ -100,6 +103,8 @@ class Settings(BaseSettings):
             raise ValueError("MEMBER_TOKEN_KEY and STAFF_TOKEN_KEY must differ: no member's token may pass as staff's")
         if len(self.phone_key.get_secret_value()) != ENCRYPTION_KEY_BYTES:
             raise ValueError("PHONE_KEY must be exactly 32 bytes")
+        if len(self.log_signing_key.get_secret_value()) != ENCRYPTION_KEY_BYTES:
+            raise ValueError("LOG_SIGNING_KEY must be exactly 32 bytes")
         return self
 
     @model_validator(mode="after")
@@ -113,6 +118,8 @@ class Settings(BaseSettings):
             "WECHAT_SECRET is empty": not self.wechat_secret.get_secret_value(),
             "WECHAT_BASE_URL is not https": wechat.scheme != "https",
             "WECHAT_BASE_URL is this machine": wechat.hostname in LOCAL_HOSTS,
+            "LOG_ORIGIN is the local one": self.log_origin == LOCAL_LOG_ORIGIN,
+            "CHECKPOINT_DIRECTORY is empty": not self.checkpoint_directory,
             "CLOCK_OFFSET moves the clock": self.clock_offset != timedelta(0),
             "GRAPHIQL_…_TOKEN hands out a token": any(
                 each.get_secret_value() for each in (self.graphiql_member_token, self.graphiql_staff_token)

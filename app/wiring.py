@@ -14,6 +14,7 @@ from tortoise import Tortoise
 from app.auth import Access, access_of, desk_of
 from app.database import database_config
 from app.settings import Settings
+from app.transparency import keeper_of
 from app.wechat import wechat_client
 from gamification.core.clock import Clock, OffsetClock, SystemClock
 from gamification.core.work import Work
@@ -21,6 +22,7 @@ from gamification.jobs import REGISTRY
 from gamification.members.ports import Desk
 from gamification.points.ledger import PointsLedger
 from gamification.points.service import has_history
+from gamification.transparency.keeper import appoint
 
 log = structlog.get_logger()
 
@@ -35,6 +37,7 @@ def clock_of(settings: Settings) -> Clock:
 
 async def open_work(settings: Settings) -> Work:
     """The write path's surroundings, with every published policy read; the database is open."""
+    appoint(keeper_of(settings))
     work = Work(clock=clock_of(settings), ledger=PointsLedger(), listeners=REGISTRY.listeners)
     await work.policies.refresh()
     return work

@@ -62,6 +62,7 @@ class Deliveries:
 
     @property
     def lease(self) -> timedelta:
+        """How long a row is ours without a heartbeat."""
         return timedelta(seconds=self.options.lease_seconds)
 
     async def deliver(self, ctx: dict[Any, Any], id: int, send: int) -> None:

@@ -14,6 +14,7 @@ from gamification.members.invariants import INVARIANTS as MEMBERS
 from gamification.orders.invariants import INVARIANTS as ORDERS
 from gamification.points.invariants import INVARIANTS as POINTS
 from gamification.tiers.invariants import INVARIANTS as TIERS
+from gamification.transparency.invariants import INVARIANTS as TRANSPARENCY
 
 SLICES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("members", MEMBERS),
@@ -24,6 +25,7 @@ SLICES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("checkins", CHECKINS),
     ("draws", DRAWS),
     ("charity", CHARITY),
+    ("transparency", TRANSPARENCY),
 )
 
 INVARIANTS: Mapping[str, str] = {f"{place}: {name}": sql for place, own in SLICES for name, sql in own.items()}

@@ -9,6 +9,7 @@ from gamification.draws import jobs as draws
 from gamification.members import jobs as members
 from gamification.orders import jobs as orders
 from gamification.points import jobs as points
+from gamification.transparency import jobs as transparency
 
 REGISTRY = gather(
     [
@@ -18,5 +19,6 @@ REGISTRY = gather(
         orders,
         charity,
         draws,
+        transparency,
     ]
 )

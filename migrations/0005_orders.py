@@ -139,7 +139,9 @@ class Migration(migrations.Migration):
         ops.AddConstraint(
             "OrderRefund",
             CheckConstraint(
-                check="CASE status WHEN 'PLACED' THEN placed_fen = requested_fen WHEN 'UNPLACED' THEN placed_fen = 0 AND requested_fen > 0 ELSE placed_fen > 0 AND placed_fen < requested_fen END",
+                check="CASE status WHEN 'PLACED' THEN placed_fen = requested_fen "
+                "WHEN 'UNPLACED' THEN placed_fen = 0 AND requested_fen > 0 "
+                "ELSE placed_fen > 0 AND placed_fen < requested_fen END",
                 name="order_refund_status_says_what_is_placed",
             ),
         ),

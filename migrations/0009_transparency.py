@@ -41,9 +41,7 @@ class Migration(migrations.Migration):
             options={"table": "log_account", "app": "jifen", "pk_attr": "member_id"},
             bases=["Model"],
         ),
-        ops.AddConstraint(
-            "LogAccount", UniqueConstraint(fields=("pseudonym",), name="log_account_pseudonym_unique")
-        ),
+        ops.AddConstraint("LogAccount", UniqueConstraint(fields=("pseudonym",), name="log_account_pseudonym_unique")),
         ops.AddConstraint(
             "LogAccount",
             CheckConstraint(check="octet_length(pseudonym) = 16", name="log_account_pseudonym_has_16_bytes"),
@@ -89,7 +87,9 @@ class Migration(migrations.Migration):
             bases=["Model"],
         ),
         ops.AddConstraint("LogNode", CheckConstraint(check="level > 0 AND level % 4 = 0", name="log_node_level_kept")),
-        ops.AddConstraint("LogNode", CheckConstraint(check="octet_length(hash) = 32", name="log_node_hash_has_32_bytes")),
+        ops.AddConstraint(
+            "LogNode", CheckConstraint(check="octet_length(hash) = 32", name="log_node_hash_has_32_bytes")
+        ),
         primary_key("log_node", "level", "index"),
         append_only("log_node"),
         ops.CreateModel(

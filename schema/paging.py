@@ -101,10 +101,12 @@ class Keyset:
         return Page(self, first, self.read_cursor(after, argument) if after is not None else None)
 
     def cursor(self, row: Any) -> str:
+        """The cursor that stands behind this row."""
         parts = [CURSOR_VERSION, self.name, *(key.of(row) for key in self.keys)]
         return urlsafe_b64encode(orjson.dumps(parts, default=str)).decode().rstrip("=")
 
     def read_cursor(self, cursor: str, argument: str) -> tuple[KeyValue, ...]:
+        """The key that a cursor of this list holds. Raises BadInput, naming the argument."""
         try:
             return self._decode(cursor)
         except (ValueError, TypeError, binascii.Error):
@@ -130,6 +132,7 @@ class Page:
 
     @property
     def limit(self) -> int:
+        """How many rows to read: one more than is shown."""
         return self.first + 1
 
     def connection(self, rows: Sequence[R], node: Callable[[R], T]) -> Connection[T]:

@@ -34,7 +34,8 @@ class Permission(ABC):
     """A kind of caller."""
 
     @abstractmethod
-    def admits(self, actor: Actor) -> bool: ...
+    def admits(self, actor: Actor) -> bool:
+        """Whether this caller is one of those."""
 
     @property
     @abstractmethod
@@ -90,6 +91,7 @@ class Allow(FieldExtension):
         self.permissions = permissions
 
     def apply(self, field: StrawberryField) -> None:
+        """Print who may call the field as its directive."""
         names = [name for permission in self.permissions for name in permission.names]
         field.directives = [*field.directives, AllowDirective(to=names)]
 
@@ -100,10 +102,12 @@ class Allow(FieldExtension):
             raise access_error(actor, context.locale)
 
     def resolve(self, next_: SyncExtensionResolver, source: Any, info: Info, **arguments: Any) -> Any:
+        """Resolve for whoever is admitted. Raises UNAUTHENTICATED or FORBIDDEN otherwise."""
         self.check(info.context)
         return next_(source, info, **arguments)
 
     async def resolve_async(self, next_: AsyncExtensionResolver, source: Any, info: Info, **arguments: Any) -> Any:
+        """The same for a resolver that may wait."""
         self.check(info.context)
         found = next_(source, info, **arguments)
         return await found if hasattr(found, "__await__") else found

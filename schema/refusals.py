@@ -106,6 +106,7 @@ class RefusalHandler(strawberry.ExceptionHandler):  # type: ignore[type-arg]  # 
         self.error_type = graphql_type
 
     def handle(self, exception: errors.Refusal, *, field: StrawberryField, info: strawberry.Info) -> Refusal:
+        """The refusal as its GraphQL type."""
         return to_graphql(exception, info.context.locale)
 
 

@@ -11,10 +11,11 @@ from schema.members import MembersMutation, MembersQuery
 from schema.nodes import resolve_node
 from schema.points import PointsSubscription
 from schema.programme import ProgrammeQuery
+from schema.transparency import TransparencyQuery
 
 
 @strawberry.type(description="What members ask for.")
-class Query(MembersQuery, ProgrammeQuery, CheckInsQuery, DrawsQuery, CharityQuery):
+class Query(MembersQuery, ProgrammeQuery, CheckInsQuery, DrawsQuery, CharityQuery, TransparencyQuery):
     node: relay.Node | None = strawberry.field(
         resolver=resolve_node, description="Anything that has an id, if the caller may see it."
     )

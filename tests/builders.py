@@ -14,10 +14,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from tortoise.context import TortoiseContext
 
-from app.local.stores import Stores
 from gamification import invariants
 from gamification.core.actors import SYSTEM, Actor
 from gamification.core.clock import Clock
@@ -37,7 +35,6 @@ from gamification.points.rows import taken_load
 from gamification.points.rules import PointsPolicy
 from gamification.tiers.rules import Tier, TierPolicy
 from tests.databases import Database
-from tests.conftest import database_url
 
 SPEC_LADDER = (LadderStep(10_000, 100), LadderStep(30_000, 150), LadderStep(50_000, 200))
 """1 % from 100 yuan, 1.5 % from 300, 2 % from 500, on the whole month's net."""
@@ -302,25 +299,16 @@ class Overtaken(Work):
 
 
 @asynccontextmanager
-async def a_database(stores: Stores, server: asyncpg.Connection, template: str) -> AsyncIterator[Database]:
-    """A fresh database with the ORM open on it, for as long as several tests share it."""
-    name = f"shared_{os.getpid()}_{next(_numbers)}"
-    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    database = Database(name, database_url(stores, name))
-    try:
-        async with TortoiseContext() as context:
-            await context.init(config=database.config(pool_max=8), _enable_global_fallback=True)
-            yield database
-    finally:
-        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@asynccontextmanager
 async def a_crowd_of_connections(database: Database, connections: int = 12) -> AsyncIterator[None]:
     """A pool in which verbs really run side by side, and wait for a connection as long as it takes."""
     async with TortoiseContext() as context:
         await context.init(config=database.config(pool_max=connections, acquire_timeout_seconds=60))
         yield
+
+
+def thorough(examples: int) -> int:
+    """How many examples a property gets: so many, or EXAMPLES_TIMES as many where more time is given."""
+    return examples * int(os.environ.get("EXAMPLES_TIMES", "1"))
 
 
 async def assert_invariants() -> None:

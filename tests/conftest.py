@@ -119,9 +119,7 @@ async def empty_database(stores: Stores, server: asyncpg.Connection) -> AsyncIte
 
 
 @pytest.fixture
-async def database(
-    stores: Stores, server: asyncpg.Connection, template: str, shelf: Shelf
-) -> AsyncIterator[Database]:
+async def database(stores: Stores, server: asyncpg.Connection, template: str, shelf: Shelf) -> AsyncIterator[Database]:
     """An empty database with the ORM open on it as the application's role."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     database = await shelf.take(server, template, name, database_url(stores, name))

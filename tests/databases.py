@@ -15,7 +15,8 @@ from app.database import APP_ROLE, tortoise_config
 
 SHAPE = """
 SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
-    SELECT 'r' || c.relname || c.relkind::text || c.relnatts::text || coalesce(c.relacl::text, '') AS line FROM pg_class c
+    SELECT 'r' || c.relname || c.relkind::text || c.relnatts::text || coalesce(c.relacl::text, '') AS line
+    FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace
     UNION ALL SELECT 't' || tgname || tgenabled::text FROM pg_trigger
     UNION ALL SELECT 'c' || conname || pg_get_constraintdef(oid) FROM pg_constraint

@@ -62,6 +62,7 @@ class Endpoints:
 
     @property
     def stores(self) -> Stores:
+        """The addresses of the two stores alone."""
         return Stores(self.database_url, self.redis_url)
 
     def curl(self) -> str:
@@ -87,4 +88,5 @@ class Endpoints:
 
 
 def endpoints_file(folder: Path) -> Path:
+    """Where a running programme writes how it can be reached."""
     return folder / "endpoints.json"

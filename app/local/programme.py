@@ -60,7 +60,7 @@ def open_folder(folder: Path) -> Path:
 def process_environment(folder: Path, stores: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """What the processes are told: our keys, then what the caller's environment says, then the stores."""
     ours = {**lasting_secrets(folder), "HOST": HOST, "PORT": "8000", "PYTHONPATH": str(ROOT)}
-    return {**ours, **given, **stores}
+    return {**ours, "CHECKPOINT_DIRECTORY": str(folder.resolve() / "checkpoints"), **given, **stores}
 
 
 def with_wechat(folder: Path, environment: dict[str, str]) -> tuple[dict[str, str], list[Program]]:
@@ -74,6 +74,7 @@ def with_wechat(folder: Path, environment: dict[str, str]) -> tuple[dict[str, st
 
 
 def refuse_taken_port(port: int) -> None:
+    """Raises LocalServerFailed when another program listens on the port."""
     if not is_free(port):
         raise LocalServerFailed(f"port {port} is taken; choose one with PORT, such as PORT={port + 1}")
 

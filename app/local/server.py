@@ -40,6 +40,7 @@ class LocalServer(ABC):
 
     @property
     def url(self) -> str:
+        """The address with its password, for a client on this machine."""
         return f"{self.scheme}{self.password}@{HOST}:{self.port}/{self.first_database}"
 
     @property

@@ -30,6 +30,7 @@ class Stores:
     redis_url: str
 
     def environment(self) -> dict[str, str]:
+        """The addresses as the environment variables that settings read."""
         return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
 
 

@@ -65,6 +65,7 @@ class Supervisor:
             await asyncio.sleep(POLL_SECONDS / 5)
 
     def log(self, name: str) -> Path:
+        """The file that a program's output goes to."""
         return self.logs / f"{name}.log"
 
     def _start(self, program: Program) -> None:

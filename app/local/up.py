@@ -68,4 +68,5 @@ async def until_signal(work: Awaitable[None]) -> None:
 
 
 def show(endpoints: Endpoints, title: str) -> None:
+    """Tell the person at the terminal where everything is."""
     click.echo("\n".join(["", title, "", *endpoints.lines()]))

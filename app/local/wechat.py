@@ -55,6 +55,7 @@ class WechatError(Exception):
 
     @property
     def body(self) -> dict[str, Any]:
+        """The answer that WeChat gives for it."""
         rid = "-".join(secrets.token_hex(4) for _ in range(3))
         return {"errcode": self.errcode, "errmsg": f"{ERRORS.get(self.errcode, 'error')}, rid: {rid}"}
 
@@ -126,6 +127,7 @@ class StandIn:
         return prefix + base64.urlsafe_b64encode(digest).decode()[:27]
 
     def check_app(self, appid: str | None, secret: str | None) -> None:
+        """Raises WechatError unless the appid and its secret are right."""
         if not appid:
             raise WechatError(41002)
         if not secret:
@@ -147,6 +149,7 @@ class StandIn:
         return {"access_token": last, "expires_in": int((self.tokens[last] - now).total_seconds())}
 
     def check_token(self, token: str | None) -> None:
+        """Raises WechatError unless the access token is a known one that has not ended."""
         if not token:
             raise WechatError(41001)
         if token not in self.tokens:
@@ -197,11 +200,13 @@ async def code_to_session(request: Request) -> Response:
 
 
 async def plain_token(request: Request) -> Response:
+    """`/cgi-bin/token`: a new access token each time."""
     query = request.query_params
     return _token(_state(request), dict(query), anew=True)
 
 
 async def stable_token(request: Request) -> Response:
+    """`/cgi-bin/stable_token`: the token in use, or a new one when `force_refresh` says so."""
     body = await _json(request)
     return _token(_state(request), body, anew=body.get("force_refresh") is True)
 
@@ -214,6 +219,7 @@ def _token(wechat: StandIn, asked: dict[str, Any], *, anew: bool) -> Response:
 
 
 async def phone_number(request: Request) -> Response:
+    """`/wxa/business/getuserphonenumber`: the phone behind a code, once."""
     wechat = _state(request)
     wechat.check_token(request.query_params.get("access_token"))
     text = (await _json(request)).get("code")

@@ -45,10 +45,12 @@ class CheckInState:
 
     @property
     def is_checked_in(self) -> bool:
+        """Whether today's check-in is done."""
         return self.latest is not None and self.latest.business_date == self.today
 
     @property
     def streak(self) -> int:
+        """Consecutive business days up to today or yesterday."""
         return streak_of(self._run, self.today)
 
     @property

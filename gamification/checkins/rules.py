@@ -32,6 +32,7 @@ class CheckInPolicy:
 
     @property
     def cycle_days(self) -> int:
+        """The number of days after which the rewards start anew."""
         return len(self.daily_points)
 
     def cycle_day(self, streak: int) -> int:

@@ -29,6 +29,7 @@ class CheckInRow(NamedTuple):
 
     @property
     def run(self) -> Run:
+        """The streak that this day belongs to, up to this day."""
         return Run(self.run_first_on, self.business_date)
 
 

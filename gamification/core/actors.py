@@ -29,6 +29,7 @@ class Actor:
 
     @property
     def member_id(self) -> UUID | None:
+        """The member's id, None for anybody else."""
         return self.id if self.kind == "member" else None
 
 

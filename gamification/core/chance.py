@@ -1,8 +1,8 @@
 """Provable chance: a seed is committed before it is used and revealed afterwards; anyone can recompute what it gave.
 
 Commitment: SHA-256 of the 32-byte seed. Outcomes: HMAC-SHA256 (RFC 2104, FIPS 180-4) under the seed over a text that
-names what is decided, so that no outcome depends on the order in which outcomes are asked for. `tests/draws/test_chance`
-pins golden values: a change of a single bit is a new algorithm with a new name.
+names what is decided, so that no outcome depends on the order in which outcomes are asked for. Golden values are pinned
+in `tests/draws/test_chance`: a change of a single bit is a new algorithm with a new name.
 """
 
 from __future__ import annotations

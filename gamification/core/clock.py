@@ -10,7 +10,8 @@ from typing import Protocol
 class Clock(Protocol):
     """A source of aware UTC instants."""
 
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class FixedClock:
         return self.at.astimezone(UTC)
 
     def advance(self, by: timedelta) -> None:
+        """Let time pass."""
         self.at += by
 
     def set(self, at: datetime) -> None:
+        """Stand at another instant."""
         self.at = at

@@ -16,5 +16,6 @@ class WhereIndex(Index):
         self.extra = f" WHERE {where}"
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        """What a migration writes to make it again, the predicate included."""
         path, arguments, named = super().deconstruct()
         return path, arguments, {**named, "where": self.where}

@@ -107,6 +107,7 @@ class JobContext:
 
     @property
     def clock(self) -> Clock:
+        """The clock of the product."""
         return self.work.clock
 
     async def heartbeat(self) -> None:

@@ -40,7 +40,8 @@ class Policy(Protocol):
 
     kind: ClassVar[str]
 
-    def problems(self) -> Sequence[Problem]: ...
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with this body, by field; nothing when it may be published."""
 
 
 P = TypeVar("P", bound=Policy)

@@ -25,6 +25,7 @@ class LoadStatement:
     places: tuple[tuple[Load, str], ...]
 
     def arguments(self, members: Sequence[UUID], now: datetime, commands: Sequence[Any]) -> list[Any]:
+        """The values of the statement's parameters for these members and commands."""
         own = (load.arguments[name][1](commands, now) for load, name in self.places)
         return [members, now, *own]
 

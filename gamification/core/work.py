@@ -37,13 +37,16 @@ class Ledger(Protocol):
     call: LedgerCall
     lock_sql: str
 
-    def loads(self, lots_max: int) -> tuple[Load, ...]: ...
+    def loads(self, lots_max: int) -> tuple[Load, ...]:
+        """What has to be read to decide, with at most so many lots of each member."""
 
     def open(
         self, member_id: UUID, now: datetime, loaded: Loaded, policies: Policies, calendar: Calendar
-    ) -> Draft | None: ...
+    ) -> Draft | None:
+        """A draft over what was read, with what is due booked; None for who has no account."""
 
-    def arguments(self, drafts: Sequence[Any]) -> list[Any]: ...
+    def arguments(self, drafts: Sequence[Any]) -> list[Any]:
+        """The values of the writing statement's parameters for these drafts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Purchase:
 
     @property
     def base_fen(self) -> int:
+        """What all lines together accrue for, in fen."""
         return sum(self.eligible_fen)
 
 
@@ -55,10 +56,12 @@ class Earned:
 
     @property
     def points(self) -> int:
+        """Points of all lines and of the ladder."""
         return sum(self.line_points) + self.ladder_points
 
     @property
     def growth(self) -> int:
+        """Growth of all lines."""
         return sum(self.line_growth)
 
 

@@ -45,6 +45,7 @@ class RefreshChain:
         return "RefreshChain()"
 
     def successor(self, token: str) -> str:
+        """The one token that follows this one; the same however often it is asked for."""
         digest = hmac.new(self._key, b"refresh\x00" + token.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
@@ -58,6 +59,7 @@ class Passwords:
         self._nobody = self._hasher.hash(new_secret())
 
     async def hash(self, password: str) -> str:
+        """The hash to be stored; waits for a free place, since hashing takes memory and time on purpose."""
         async with self._gate:
             return await asyncio.to_thread(self._hasher.hash, password)
 
@@ -82,10 +84,12 @@ class IntegrationToken(NamedTuple):
 
     @property
     def text(self) -> str:
+        """The token as an integration sends it."""
         return f"{INTEGRATION_PREFIX}_{self.secret_id.hex}_{self.secret}"
 
     @staticmethod
     def is_one(token: str) -> bool:
+        """Whether a bearer token claims to be an integration's."""
         return token.startswith(f"{INTEGRATION_PREFIX}_")
 
     @classmethod

@@ -64,6 +64,7 @@ class PhoneVault:
         return Reference("phone", self.index(phone))
 
     def seal(self, member_id: UUID, phone: str) -> SealedPhone:
+        """The number encrypted under the present key, bound to its member."""
         nonce = os.urandom(_NONCE_BYTES)
         ciphertext = self._sealing[self.current].encrypt(nonce, phone.encode(), member_id.bytes)
         return SealedPhone(self.current, nonce + ciphertext)

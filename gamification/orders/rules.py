@@ -31,6 +31,7 @@ class Line(NamedTuple):
 
     @property
     def refundable_fen(self) -> int:
+        """What of the line was paid and not yet refunded."""
         return self.paid_fen - self.refunded_fen
 
 
@@ -55,6 +56,7 @@ class KnownOrder(NamedTuple):
 
     @property
     def refundable_fen(self) -> int:
+        """What of the order was paid and not yet refunded."""
         return self.paid_fen - self.refunded_fen
 
     def with_shares(self, shares: Sequence[Share]) -> KnownOrder:

@@ -53,7 +53,7 @@ def explain(kind: str, source_type: str, trace: Mapping[str, Any], locale: str) 
 
 def _shown(trace: Mapping[str, Any]) -> dict[str, Any]:
     """The trace's figures as people read them: fen as yuan, basis points as per cent."""
-    shown = dict(trace)
+    shown = {name: value[:7] if name == "month" else value for name, value in trace.items()}
     for name, value in trace.items():
         if name.endswith("_fen"):
             shown[f"{name.removesuffix('_fen')}_yuan"] = f"{value // 100}.{value % 100:02d}"

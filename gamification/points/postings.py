@@ -78,6 +78,7 @@ class Postings(Draft):
         return [lot for lot in self.lots() if not lot.pending and self.is_within_reach(lot)]
 
     def consume(self, points: int, lots: Iterable[Lot], seq: int) -> None:
+        """Take exactly this many points from the lots, in their order. Raises MoreLotsNeeded when not all were read."""
         taken = self.consume_up_to(points, lots, seq)
         if taken < points:
             if not self.lots_complete:
@@ -85,6 +86,7 @@ class Postings(Draft):
             raise AssertionError(f"account of {self.member_id} has more available than its lots hold")
 
     def consume_up_to(self, points: int, lots: Iterable[Lot], seq: int) -> int:
+        """Take at most this many points from the lots, in their order; how many were there."""
         taken = 0
         for stale in lots:
             lot = self.lots_by_key[stale.key]
@@ -98,19 +100,23 @@ class Postings(Draft):
         return taken
 
     def allocate(self, seq: int, lot: Lot, points: int) -> None:
+        """Write down that an entry took points from a lot, or gave them back."""
         if points:
             self.allocations.append((self.member_id, POINTS, seq, lot.seq, lot.line, points))
 
     def change_lot(self, lot: Lot, **changes: Any) -> None:
+        """Replace a lot by one with these changes."""
         self.lots_by_key[lot.key] = lot._replace(**changes)
         self.changed_lots.add(lot.key)
 
     def due_by(self, at: datetime | None) -> None:
+        """Let the account be looked at again at this instant, if not earlier."""
         known = self.points.next_due_at
         if at is not None and (known is None or at < known):
             self.replace(POINTS, next_due_at=at)
 
     def replace(self, currency: str, **changes: Any) -> None:
+        """Replace an account by one with these changes."""
         self.accounts[currency] = self.accounts[currency]._replace(**changes)
 
     def post(
@@ -130,6 +136,7 @@ class Postings(Draft):
         expired: int = 0,
         revoked: int = 0,
     ) -> Posted:
+        """Write an entry: its deltas, and the balances after it."""
         before = self.accounts[currency]
         after = AccountRow(
             before.member_id, currency, before.version, before.seq + 1,
@@ -140,27 +147,11 @@ class Postings(Draft):
         assert min(after.available, after.pending, after.held, after.debt) >= 0, "nothing is negative"
         self.accounts[currency] = after
         self._touched.add(currency)
-        self.entries.append(
-            EntryRow(
-                self.member_id,
-                currency,
-                after.seq,
-                kind,
-                *source,
-                available,
-                pending,
-                held,
-                debt,
-                after.available,
-                after.pending,
-                after.held,
-                after.debt,
-                occurred_at or self.now,
-                self.now,
-                self.on,
-                encode(trace),
-            )  # fmt: skip
-        )
+        self.entries.append(EntryRow(
+            self.member_id, currency, after.seq, kind, *source,
+            available, pending, held, debt, after.available, after.pending, after.held, after.debt,
+            occurred_at or self.now, self.now, self.on, encode(trace),
+        ))  # fmt: skip
         self.changes += 1
         return Posted(after.seq, abs(available + pending - debt), after.available)
 

@@ -94,6 +94,7 @@ class TakenRow(NamedTuple):
 
     @property
     def lot(self) -> Lot:
+        """The lot as decisions know it."""
         return Lot(self.member_id, *self[4:])
 
 

@@ -65,10 +65,12 @@ class Lot(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int]:
+        """What names the lot within its account."""
         return self.seq, self.line
 
     @property
     def open(self) -> bool:
+        """Whether anything of it is left."""
         return self.remaining + self.held > 0
 
 

@@ -35,7 +35,7 @@ class LogAccount(Model):
 
 
 class LogLeaf(Model):
-    """A leaf of the tree: the entry that stands at `index` (from 0), the leaf's hash, the digest of the entry's trace."""
+    """A leaf of the tree: which entry stands at `index` (from 0), the leaf's hash, the digest of the trace."""
 
     index: int = fields.BigIntField(primary_key=True, generated=False)
     member_id: UUID = fields.UUIDField()
@@ -50,7 +50,8 @@ class LogLeaf(Model):
             UniqueConstraint(fields=("member_id", "currency", "seq"), name="log_leaf_once_per_entry"),
             CheckConstraint(name="log_leaf_index_not_negative", check="index >= 0"),
             CheckConstraint(
-                name="log_leaf_hashes_have_32_bytes", check="octet_length(hash) = 32 AND octet_length(trace_digest) = 32"
+                name="log_leaf_hashes_have_32_bytes",
+                check="octet_length(hash) = 32 AND octet_length(trace_digest) = 32",
             ),
         ]
 

@@ -10,8 +10,10 @@ from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.members import MembersMutation, MembersQuery
-from schema.admin.orders import OrdersMutation, OrdersQuery
+from schema.admin.order_intake import OrderIntakeMutation
+from schema.admin.orders import OrdersQuery
 from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
+from schema.admin.transparency import AdminTransparencyQuery
 from schema.extensions import make_schema
 from schema.nodes import resolve_node
 
@@ -27,6 +29,7 @@ class Query(
     AdminCharityQuery,
     JobsQuery,
     AuditQuery,
+    AdminTransparencyQuery,
 ):
     node: relay.Node | None = strawberry.field(
         resolver=resolve_node, description="Anything that has an id, if the caller may see it."
@@ -38,7 +41,7 @@ class Mutation(
     AccessMutation,
     MembersMutation,
     ProgrammeMutation,
-    OrdersMutation,
+    OrderIntakeMutation,
     AdminDrawsMutation,
     AdminCharityMutation,
     JobsMutation,

@@ -27,8 +27,8 @@ from gamification.core.jobs import Job, JobContext, Registry
 from gamification.core.transactions import transaction
 from gamification.core.upkeep import purge_outbox
 from gamification.core.work import Work
-from tests.databases import Database
 from tests.core.doomed_worker import grant
+from tests.databases import Database
 
 ROOT = Path(__file__).parents[2]
 RELAY = RelayOptions(lease_seconds=5.0, poll_min_seconds=0.01, poll_max_seconds=0.05)

@@ -13,9 +13,11 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
+MADE_BY_RUNNING = {".jifen/endpoints.json"}
+
 _FENCE = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
-_FILE = re.compile(r"`((?:\.?\w[\w.-]*/)+[\w.-]*)`")
+_FILE = re.compile(r"`((?:\.?\w[\w.-]*/)+[\w-]+\.(?:py|md|toml|lock|csv|json)|(?:\.?\w[\w.-]*/){2,})`")
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,13 @@ def dead_links(page: Path) -> list[str]:
 
 
 def missing_files(page: Path) -> list[str]:
-    """Files and folders that the prose names by their path (`app/relay.py`, `core/work.py`) and that do not exist."""
-    named = {each for each in _FILE.findall(prose(page)) if each.split("/")[-1].endswith((".py", ".md", ".toml", ""))}
-    return sorted(each for each in named if not any((ROOT / base / each).exists() for base in ("", "gamification")))
+    """Files and folders that the prose names by their path (`app/relay.py`, `app/local/`) and that do not exist.
+
+    A path may also be told from the page's own folder, or within the product (`core/work.py`).
+    """
+    places = (ROOT, page.parent, ROOT / "gamification")
+    named = set(_FILE.findall(prose(page))) - MADE_BY_RUNNING
+    return sorted(each for each in named if not any((place / each).exists() for place in places))
 
 
 def headings(page: Path) -> set[str]:

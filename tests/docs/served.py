@@ -1,4 +1,4 @@
-"""A served programme as the documents speak to it: who asks, what a query takes from earlier answers, what came back."""
+"""A served programme as the documents speak to it: who asks, and what a query takes from earlier answers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ class Served:
         if caller != "anonymous":
             headers["authorization"] = f"Bearer {getattr(self.tokens, caller)}"
         response = await self.client.post(
-            ENDPOINTS.get(caller, "/admin/graphql"), json={"query": query, "variables": variables or {}}, headers=headers
+            ENDPOINTS.get(caller, "/admin/graphql"),
+            json={"query": query, "variables": variables or {}},
+            headers=headers,
         )
         body = response.json()
         assert "errors" not in body, f"{block.place}: {body['errors']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def default_of(field: Any) -> str:
     if hasattr(value, "get_secret_value"):
         value = value.get_secret_value()
     if hasattr(value, "total_seconds"):
-        return str(int(value.total_seconds()))
+        return f"PT{int(value.total_seconds())}S"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value) or '""'
@@ -69,6 +70,21 @@ def test_the_readme_shows_what_run_prints(page: Path) -> None:
     tokens = Tokens(member="eyJ…", owner="eyJ…", cashier="eyJ…", integration="jfi_…")
     endpoints = Endpoints.at("http://127.0.0.1:8000", stores, tokens)
     assert sample.text == "\n".join(["Jifen is serving. Ctrl-C stops everything.", "", *endpoints.lines(), ""])
+
+
+def test_the_architecture_shows_the_layers_of_the_product() -> None:
+    """The picture of the slices is the contract of pyproject.toml, from the highest layer to the lowest."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [each["layers"] for each in contracts if each.get("containers") == ["gamification"]]
+    slices = [layer for layer in layers if "invariants" not in layer]
+    assert f"```\n{chr(10).join(slices)}\n```" in (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    """Decision records are numbered 0001, 0002 … without gaps, and begin with their number."""
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [record.name[:4] for record in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
+    assert all(record.read_text("utf-8").startswith(f"# {record.name[:4]} ") for record in records)
 
 
 def test_both_readmes_hold_the_same_code() -> None:

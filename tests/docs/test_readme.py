@@ -7,12 +7,16 @@ place; `# refused: CODE` announces a refusal. Variables of reference pages get t
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gamification.orders.columns import Layout
+from gamification.orders.files import Row, read
 from tests.docs.pages import FRONT, PAGES, ROOT, Block, blocks, name_of
 from tests.docs.served import Served, expected_refusals, is_subscription, variable_names
 
@@ -28,6 +32,14 @@ CAMPAIGN_TERMS = {
     "agreementReference": "DOCS-1",
     "opensAt": "2026-01-01T00:00:00+08:00",
 }
+DRAW_PLAN = {
+    "titleZh": "新年抽奖",
+    "titleEn": "New year's draw",
+    "ticketPoints": 50,
+    "opensAt": "2030-01-01T00:00:00+08:00",
+    "closesAt": "2030-01-02T00:00:00+08:00",
+    "prizes": [{"nameZh": "一等奖", "nameEn": "First prize", "points": 1000, "quantity": 1}],
+}
 VARIABLES: Mapping[str, Mapping[str, Value]] = {
     "docs/charity.md": {
         "terms": lambda served: CAMPAIGN_TERMS,
@@ -37,6 +49,12 @@ VARIABLES: Mapping[str, Mapping[str, Value]] = {
         "code": lambda served: served.at("donatePoints.donation.certificate.verificationCode"),
     },
     "docs/checkins.md": {"member": lambda served: served.names["MEMBER_ID"]},
+    "docs/draws.md": {
+        "draw": lambda served: served.at("draws.edges.0.node.id"),
+        "key": lambda served: "docs-draws",
+        "input": lambda served: DRAW_PLAN,
+        "id": lambda served: served.at("draws.edges.0.node.id"),
+    },
 }
 """Where the variables of a page come from."""
 
@@ -80,6 +98,30 @@ async def test_every_query_of_a_page_is_answered(page: Path, served: Served) -> 
         refused = [value["code"] for value in data.values() if isinstance(value, dict) and "code" in value]
         assert refused == expected_refusals(block), f"{block.place}: {data}"
         assert all(value not in (None, {}) for value in data.values()), f"{block.place}: {data}"
+
+
+@pytest.mark.parametrize("name", FRONT)
+async def test_the_tour_says_the_right_figures(name: str, served: Served) -> None:
+    """The order of the tour brings 1,200 points at 2 %, and the statement says what ticket and gift leave of them."""
+    for block in blocks(ROOT / name, "graphql"):
+        await served.send(block)
+        if "recordOrder" in block.text:
+            assert served.at("recordOrder.ladderPoints") == served.at("recordOrder.points") == 1_200
+    moved = [edge["node"]["points"] for edge in served.at("me.entries.edges")]
+    assert moved == [-1_000, -50, 5, 1_200, 575, 425, 100]
+    assert served.at("me.entries.edges.0.node.available") == 1_255
+
+
+@pytest.mark.parametrize("name", FRONT)
+def test_the_file_of_the_tour_can_be_imported(name: str) -> None:
+    """Every line of the sample file is read as an order or a refund."""
+    (sample,) = [
+        match
+        for block in blocks(ROOT / name, "sh")
+        for match in re.findall(r"<<'CSV'\n(.*?)^CSV$", block.text, re.DOTALL | re.MULTILINE)
+    ]
+    rows = list(read(io.BytesIO(sample.encode()), Layout()))
+    assert [type(row) for row in rows] == [Row, Row, Row]
 
 
 def variables_of(page: Path, block: Block, served: Served) -> dict[str, Any]:

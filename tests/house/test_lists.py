@@ -96,8 +96,10 @@ def test_every_refusal_stands_in_a_file_of_refusals() -> None:
 
 def events() -> dict[str, Any]:
     """Every event of the product by its name."""
-    found: list[Any] = [each for module in modules_of("events.py") for each in vars(module).values()]
-    return {each.name: each for each in found if inspect.isclass(each) and each.__module__.endswith(".events")}
+    found: set[Any] = {
+        each for module in modules_of("events.py") for _, each in inspect.getmembers(module, inspect.isclass)
+    }
+    return {each.name: each for each in found if each.__module__.endswith(".events")}
 
 
 def test_every_event_listened_to_exists() -> None:

@@ -42,12 +42,17 @@ from schema.refusals import Refusal as RefusalType
 from schema.root import schema as member
 from tests.house.sources import sources
 
+LOG_DEPTH_MAX = 63
+"""A log's size is a bigint, so a way from a leaf to the root has no more steps."""
+
 BOUNDS = {
     "CheckInPolicy.rewards": CYCLE_DAYS_MAX,
     "CheckInState.nextRewards": REWARDS_MAX,
+    "ConsistencyProof.hashes": LOG_DEPTH_MAX + 1,
     "Draw.prizes": PRIZES_MAX,
     "DrawInclusionProof.siblings": TICKETS_MAX.bit_length(),
     "EarningPolicy.ladder": STEPS_MAX,
+    "EntryProof.auditPath": LOG_DEPTH_MAX,
     "Integration.scopes": SCOPES_MAX,
     "Member.references": REFERENCES_MAX,
     "Order.lines": LINES_MAX,

@@ -75,10 +75,24 @@ def described(call: ast.Call) -> bool:
     return any(keyword.arg in ("description", "help") for keyword in call.keywords)
 
 
+def promised() -> set[str]:
+    """Methods that a protocol of the product describes; who implements it has nothing to add."""
+    protocols = [
+        node
+        for file in sources(*FLOORS)
+        for _, node in definitions(file.tree.body)
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases)
+    ]
+    return {node.name for each in protocols for _, node in definitions(each.body) if ast.get_docstring(node)}
+
+
 def inherits_what_it_is(file: Source, name: str) -> bool:
     """Whether a class above says it: an override need not repeat its contract."""
     if "." not in name:
         return False
+    if name.split(".")[-1] in promised():
+        return True
     found = reduce(getattr, name.split("."), import_module(file.module))
     return bool(inspect.getdoc(found))
 

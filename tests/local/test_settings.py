@@ -14,9 +14,11 @@ KEYS = {
     "STAFF_TOKEN_KEY": "02" * 32,
     "PHONE_KEY": "03" * 32,
     "PHONE_INDEX_KEY": "04" * 32,
+    "LOG_SIGNING_KEY": "05" * 32,
 }
 GIVEN = {**KEYS, "DATABASE_URL": "postgres://jifen@127.0.0.1/jifen", "REDIS_URL": "redis://127.0.0.1/0"}
-PRODUCTION = {**GIVEN, "ENVIRONMENT": "production", "WECHAT_APPID": "wx1", "WECHAT_SECRET": "s"}
+LOG = {"LOG_ORIGIN": "example.com/ledger", "CHECKPOINT_DIRECTORY": "checkpoints"}
+PRODUCTION = {**GIVEN, **LOG, "ENVIRONMENT": "production", "WECHAT_APPID": "wx1", "WECHAT_SECRET": "s"}
 
 
 def test_the_defaults_are_those_of_the_measurements() -> None:
@@ -50,7 +52,9 @@ def test_a_key_shorter_than_32_bytes_is_refused(name: str, key: str) -> None:
     ("wrong", "message"),
     [
         ({"STAFF_TOKEN_KEY": KEYS["MEMBER_TOKEN_KEY"]}, "must differ"),
-        ({"PHONE_KEY": "03" * 33}, "exactly 32 bytes"),
+        ({"PHONE_KEY": "03" * 33}, "PHONE_KEY must be exactly 32 bytes"),
+        ({"LOG_SIGNING_KEY": "05" * 33}, "LOG_SIGNING_KEY must be exactly 32 bytes"),
+        ({"LOG_ORIGIN": "two words"}, "log_origin"),
         ({"DATABASE_URL": "mysql://jifen@127.0.0.1/jifen"}, "database_url"),
         ({"REDIS_URL": "127.0.0.1:6379"}, "redis_url"),
     ],
@@ -68,6 +72,8 @@ def test_values_that_cannot_work_are_refused(wrong: dict[str, str], message: str
         ({"WECHAT_SECRET": ""}, "WECHAT_SECRET is empty"),
         ({"WECHAT_BASE_URL": "http://api.weixin.qq.com"}, "WECHAT_BASE_URL is not https"),
         ({"WECHAT_BASE_URL": "https://127.0.0.1:9"}, "WECHAT_BASE_URL is this machine"),
+        ({"LOG_ORIGIN": "jifen.local/ledger"}, "LOG_ORIGIN is the local one"),
+        ({"CHECKPOINT_DIRECTORY": ""}, "CHECKPOINT_DIRECTORY is empty"),
         ({"CLOCK_OFFSET": "P1D"}, "CLOCK_OFFSET moves the clock"),
     ],
 )

@@ -40,6 +40,7 @@ from tests.builders import (
     move_verb,
     some_members,
     spend,
+    thorough,
 )
 
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
@@ -209,7 +210,7 @@ LIVES = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=thorough(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lives=st.lists(LIVES, min_size=1, max_size=9), owed=st.integers(0, 30), hours=st.integers(0, 400))
 async def test_a_balance_read_is_the_balance_booked_at_any_instant(
     work: Work, clock: FixedClock, lives: list[tuple[int, int | None, int, int, bool]], owed: int, hours: int

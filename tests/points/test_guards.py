@@ -18,9 +18,9 @@ CHANGES = ("UPDATE {} SET member_id = member_id", "DELETE FROM {}", "TRUNCATE {}
 
 
 @pytest.fixture
-async def owner(books: Database) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the owner of all tables."""
-    connection = await asyncpg.connect(books.url)
+    connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
 

@@ -10,10 +10,10 @@ from gamification.orders.service.intake import place_waiting, record, record_one
 from gamification.orders.service.requests import NewLine, NewOrder, NewRefund
 
 __all__ = [
-    "OrderConflict",
     "NewLine",
     "NewOrder",
     "NewRefund",
+    "OrderConflict",
     "OrderRecorded",
     "RefundRecorded",
     "place_waiting",

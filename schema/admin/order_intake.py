@@ -1,0 +1,206 @@
+"""Orders and refunds as tills and shops send them."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+
+from gamification.orders import errors, queries, rules, service
+from schema.admin.orders import MemberRef, Order, RefundStatus, name_of
+from schema.context import Info
+from schema.permissions import Allow, Integration, Staff
+from schema.refusals import Refusal
+from schema.scalars import Fen, Points
+from schema.usual_refusals import InvalidInput, NotFound
+
+WRITERS = Allow(Integration("orders:write"), Staff("owner", "operator", "cashier"))
+
+
+class OrderConflict(Refusal, of=errors.OrderConflict, describe={"external_id": "The external id."}):
+    pass
+
+
+class RefundConflict(Refusal, of=errors.RefundConflict, describe={"external_id": "The external id."}):
+    pass
+
+
+class AmountsDisagree(
+    Refusal,
+    of=errors.AmountsDisagree,
+    describe={"expected_fen": "The lines and what is excluded, added up.", "paid_fen": "What was said to be paid."},
+):
+    pass
+
+
+class RefundExceedsPaid(
+    Refusal,
+    of=errors.RefundExceedsPaid,
+    describe={
+        "external_id": "The order's external id.",
+        "requested_fen": "What is to be refunded.",
+        "refundable_fen": "What is left of what was paid.",
+    },
+):
+    pass
+
+
+class QuantityExceedsBought(
+    Refusal,
+    of=errors.QuantityExceedsBought,
+    describe={"line": "The line, from 0.", "requested": "Pieces to be returned.", "returnable": "Pieces left."},
+):
+    pass
+
+
+class LineUnknown(
+    Refusal, of=errors.LineUnknown, describe={"line": "The line, from 0.", "lines": "How many the order has."}
+):
+    pass
+
+
+@strawberry.type(description="An order was recorded, now or before.")
+class OrderRecorded:
+    external_id: str = strawberry.field(description="The sender's id of the order.")
+    already_recorded: bool = strawberry.field(description="Whether it had been recorded before: nothing changed then.")
+    points: Points = strawberry.field(description="Points it earned, the ladder's uplift included.")
+    ladder_points: Points = strawberry.field(description="Of these the ladder's uplift for the month.")
+    growth: Points = strawberry.field(description="Growth it earned.")
+    raised_to: str | None = strawberry.field(description="The code of the tier that it raised the member to.")
+    available: Points = strawberry.field(description="Points usable after it.")
+
+    @strawberry.field(description="The order.")
+    async def order(self, info: Info) -> Order | None:
+        row = await info.context.load(queries.orders_by_external_ids, self.external_id)
+        return Order.of(row) if row else None
+
+
+@strawberry.type(description="A refund was recorded, now or before.")
+class RefundRecorded:
+    external_id: str = strawberry.field(description="The sender's id of the refund.")
+    status: RefundStatus = strawberry.field(description="What became of it.")
+    already_recorded: bool = strawberry.field(description="Whether it had been recorded before: nothing changed then.")
+    matched: bool = strawberry.field(description="Whether it named no order and was matched.")
+    requested_fen: Fen = strawberry.field(description="What it asked for.")
+    placed_fen: Fen = strawberry.field(description="What found its order.")
+    points_revoked: Points = strawberry.field(description="Points taken back.")
+    debt_added: Points = strawberry.field(description="Of these the member owes.")
+    growth_revoked: Points = strawberry.field(description="Growth taken back.")
+    available: Points | None = strawberry.field(description="Points usable after it; null while it waits.")
+
+
+@strawberry.input(description="A line of an order.")
+class OrderLineInput:
+    net_fen: Fen = strawberry.field(description="What it costs after discounts.")
+    quantity: int = strawberry.field(default=1, description="Pieces, at least 1.")
+    sku: str | None = strawberry.field(default=None, description="The stock keeping unit, up to 100 characters.")
+    category: str | None = strawberry.field(default=None, description="The category, up to 100 characters.")
+    eligible: bool = strawberry.field(default=True, description="Whether it earns points and growth.")
+
+
+@strawberry.input(description="An order that was paid.")
+class RecordOrderInput:
+    external_id: str = strawberry.field(description="Your id of the order; the same id again changes nothing.")
+    member: MemberRef = strawberry.field(description="Whose order it is.")
+    paid_at: datetime = strawberry.field(description="When it was paid; decides month and rule version.")
+    paid_fen: Fen = strawberry.field(description="Paid in all: the lines' net plus what is excluded.")
+    lines: list[OrderLineInput] = strawberry.field(description="1 to 500 lines.")
+    excluded_fen: Fen = strawberry.field(default=Fen(0), description="Shipping, gift cards: paid, but earns nothing.")
+    channel: str = strawberry.field(default="store", description="Where it was placed, up to 40 characters.")
+    store: str | None = strawberry.field(default=None, description="In which store, up to 40 characters.")
+    currency: str = strawberry.field(default="CNY", description="ISO 4217 code that the amounts are labelled with.")
+
+
+@strawberry.input(description="What comes back of one line.")
+class RefundLineInput:
+    line: int = strawberry.field(description="The line's number, from 0.")
+    fen: Fen = strawberry.field(description="Cash refunded for it.")
+    quantity: int = strawberry.field(default=0, description="Pieces returned.")
+
+
+@strawberry.input(description="A refund: of lines, of an amount, or of all that is left of an order.")
+class RecordRefundInput:
+    external_id: str = strawberry.field(description="Your id of the refund, unique within its order.")
+    refunded_at: datetime = strawberry.field(description="When the cash went back.")
+    order_external_id: str | None = strawberry.field(default=None, description="The order; it may arrive later.")
+    member: MemberRef | None = strawberry.field(default=None, description="Whose, for a refund that names no order.")
+    fen: Fen | None = strawberry.field(default=None, description="An amount over the whole order.")
+    lines: list[RefundLineInput] = strawberry.field(default_factory=list, description="Or what comes back of lines.")
+
+
+RecordOrderResult = Annotated[
+    OrderRecorded | OrderConflict | AmountsDisagree | NotFound | InvalidInput,
+    strawberry.union("RecordOrderResult", description="Recorded, or why not."),
+]
+RecordRefundResult = Annotated[
+    RefundRecorded | RefundConflict | RefundExceedsPaid | QuantityExceedsBought | LineUnknown | NotFound | InvalidInput,
+    strawberry.union("RecordRefundResult", description="Recorded, or why not."),
+]
+
+
+def order_request(input: RecordOrderInput) -> service.NewOrder:
+    """The order as the product takes it."""
+    lines = tuple(
+        service.NewLine(each.sku, each.category, each.quantity, int(each.net_fen), each.eligible)
+        for each in input.lines
+    )
+    return service.NewOrder(
+        external_id=input.external_id,
+        member=name_of(input.member),
+        paid_at=input.paid_at,
+        paid_fen=int(input.paid_fen),
+        lines=lines,
+        excluded_fen=int(input.excluded_fen),
+        channel=input.channel,
+        store=input.store,
+        currency=input.currency,
+    )
+
+
+def refund_request(input: RecordRefundInput) -> service.NewRefund:
+    """The refund as the product takes it."""
+    return service.NewRefund(
+        external_id=input.external_id,
+        refunded_at=input.refunded_at,
+        order_external_id=input.order_external_id,
+        member=name_of(input.member) if input.member else None,
+        fen=None if input.fen is None else int(input.fen),
+        lines=tuple(rules.RefundLine(each.line, each.quantity, int(each.fen)) for each in input.lines),
+    )
+
+
+@strawberry.type
+class OrderIntakeMutation:
+    @strawberry.mutation(description="Record an order; safe to send again.", extensions=[WRITERS])
+    async def record_order(
+        self, info: Info, input: Annotated[RecordOrderInput, strawberry.argument(description="The order.")]
+    ) -> RecordOrderResult:
+        recorded = await service.record_one(info.context.work, order_request(input), actor=info.context.actor)
+        assert isinstance(recorded, service.OrderRecorded), "an order is recorded as one"
+        return OrderRecorded(
+            external_id=recorded.external_id,
+            already_recorded=recorded.already_recorded,
+            points=Points(recorded.points),
+            ladder_points=Points(recorded.ladder_points),
+            growth=Points(recorded.growth),
+            raised_to=recorded.raised_to,
+            available=Points(recorded.available),
+        )
+
+    @strawberry.mutation(description="Record a refund; safe to send again, and before its order.", extensions=[WRITERS])
+    async def record_refund(
+        self, info: Info, input: Annotated[RecordRefundInput, strawberry.argument(description="The refund.")]
+    ) -> RecordRefundResult:
+        recorded = await service.record_one(info.context.work, refund_request(input), actor=info.context.actor)
+        assert isinstance(recorded, service.RefundRecorded), "a refund is recorded as one"
+        return RefundRecorded(
+            external_id=recorded.external_id,
+            status=RefundStatus(recorded.status),
+            already_recorded=recorded.already_recorded,
+            matched=recorded.matched,
+            requested_fen=Fen(recorded.requested_fen),
+            placed_fen=Fen(recorded.placed_fen),
+            points_revoked=Points(recorded.points_revoked),
+            debt_added=Points(recorded.debt_added),
+            growth_revoked=Points(recorded.growth_revoked),
+            available=None if recorded.available is None else Points(recorded.available),
+        )
