@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from app.loading import loading
+
 GRACEFUL_SHUTDOWN_SECONDS = 15
 
 
@@ -47,16 +49,18 @@ def up(folder: Path | None) -> None:
 @main.command()
 def web() -> None:
     """The API: the members' and the staff's GraphQL endpoints, GraphiQL, health."""
-    import uvicorn
+    with loading():
+        import uvicorn
 
-    from app.settings import Settings
-    from app.telemetry import configure
+        from app.asgi import create_app
+        from app.settings import Settings
+        from app.telemetry import configure
 
-    settings = Settings()
-    configure("web", settings.log_format)
+        settings = Settings()
+        configure("web", settings.log_format)
+        application = create_app(settings)
     uvicorn.run(
-        "app.asgi:create_app",
-        factory=True,
+        application,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -70,31 +74,36 @@ def web() -> None:
 
 
 @main.command()
-def worker() -> None:
+@click.option("--with-relay", is_flag=True, help="Be the relay as well: enough for one machine.")
+def worker(with_relay: bool) -> None:
     """The worker: runs the jobs that the relay announces, until SIGTERM."""
-    import uvloop
+    with loading():
+        import uvloop
 
-    from app.settings import Settings
-    from app.telemetry import configure
-    from app.wiring import run_worker
+        from app import background
+        from app.settings import Settings
+        from app.telemetry import configure
+        from app.wiring import open_work
+        from app.worker import run
 
     settings = Settings()
     configure("worker", settings.log_format)
-    uvloop.run(run_worker(settings))
+    uvloop.run(background.run(settings) if with_relay else run(settings, lambda: open_work(settings)))
 
 
 @main.command()
 def relay() -> None:
     """The relay: announces what is due in the outbox to the worker, until SIGTERM."""
-    import uvloop
+    with loading():
+        import uvloop
 
-    from app.settings import Settings
-    from app.telemetry import configure
-    from app.wiring import run_relay
+        from app.relay import run
+        from app.settings import Settings
+        from app.telemetry import configure
 
     settings = Settings()
     configure("relay", settings.log_format)
-    uvloop.run(run_relay(settings))
+    uvloop.run(run(settings))
 
 
 @main.command()
@@ -111,7 +120,8 @@ def migrate() -> None:
 @main.command()
 def seed() -> None:
     """Apply migrations, and give an empty database the demonstration programme."""
-    from app.local.programme import prepare_demonstration, tool_settings
+    from app.local.preparation import prepare_demonstration
+    from app.local.programme import tool_settings
 
     with tool_settings() as settings:
         asyncio.run(prepare_demonstration(settings))

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 import schema
 from app.auth import Door
 from app.context import context_factory
+from app.desk import access_for, opened_desk
 from app.documents import TrustedDocuments
 from app.graphiql import IdeEndpoint, graphiql_routes
 from app.graphql_engine import Policy
@@ -24,7 +25,7 @@ from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
 from app.security import SecureResponses
 from app.settings import Settings
 from app.transparency import transparency_routes
-from app.wiring import access_for, following_policies, open_work, opened_database, opened_desk
+from app.wiring import following_policies, open_work, opened_database
 from schema.admin.root import schema as admin_schema
 from schema.context import Context
 from schema.root import schema as member_schema
@@ -34,6 +35,10 @@ ADMIN_PATH = "/admin/graphql"
 GRAPHIQL_PATH = "/graphiql"
 DOCUMENTS = Path(schema.__file__).parent / "documents"
 ADMIN_BODY_BYTES_MAX = 2_000_000
+IDE_ENDPOINTS = (
+    IdeEndpoint("member", "会员 Member", MEMBER_PATH, MEMBER_QUERIES, holder="member"),
+    IdeEndpoint("staff", "员工 Staff", ADMIN_PATH, STAFF_QUERIES, holder="owner"),
+)
 
 
 @dataclass
@@ -80,7 +85,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         *graphql_routes(admin_schema, ADMIN_PATH, doors.at("staff"), policy=staff_policy(settings)),
         *health_routes(),
         *transparency_routes(),
-        *(graphiql_routes(GRAPHIQL_PATH, ide_endpoints(settings)) if local else ()),
+        *(graphiql_routes(GRAPHIQL_PATH, IDE_ENDPOINTS, settings.graphiql_tokens_file) if local else ()),
     ]
     return SecureResponses(Starlette(routes=routes, lifespan=lifespan), https=not local)
 
@@ -103,12 +108,3 @@ def staff_policy(settings: Settings) -> Policy:
         body_bytes_max=ADMIN_BODY_BYTES_MAX,
         seconds_max=settings.request_timeout_seconds,
     )
-
-
-def ide_endpoints(settings: Settings) -> list[IdeEndpoint]:
-    """GraphiQL's two endpoints with their ready queries and, where they were given, tokens."""
-    member, staff = settings.graphiql_member_token, settings.graphiql_staff_token
-    return [
-        IdeEndpoint("member", "会员 Member", MEMBER_PATH, MEMBER_QUERIES, member.get_secret_value() or None),
-        IdeEndpoint("staff", "员工 Staff", ADMIN_PATH, STAFF_QUERIES, staff.get_secret_value() or None),
-    ]

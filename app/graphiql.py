@@ -47,21 +47,21 @@ class ReadyQuery:
 
 @dataclass(frozen=True, slots=True)
 class IdeEndpoint:
-    """An endpoint that the page can switch to. `token` fills the header editor, and only on this machine."""
+    """An endpoint that the page can switch to. The token of `holder` fills the header editor, on this machine only."""
 
     name: str
     label: str
     url: str
     queries: Sequence[ReadyQuery] = ()
-    token: str | None = None
+    holder: str = ""
 
 
-def graphiql_routes(path: str, endpoints: Sequence[IdeEndpoint]) -> list[BaseRoute]:
-    """The page at `path` and its files below it."""
+def graphiql_routes(path: str, endpoints: Sequence[IdeEndpoint], tokens_file: str = "") -> list[BaseRoute]:
+    """The page at `path` and its files below it. `tokens_file`, read at each request, has tokens by their holders."""
     template = _template(path)
 
     async def page(request: Request) -> Response:
-        settings = _settings(endpoints, with_tokens=_is_local(request))
+        settings = _settings(endpoints, _tokens(tokens_file) if _is_local(request) else {})
         html = template.replace("{settings}", settings)
         return HTMLResponse(html, headers={"content-security-policy": PAGE_POLICY})
 
@@ -82,14 +82,19 @@ class PageFiles(StaticFiles):
         return response
 
 
-def _settings(endpoints: Sequence[IdeEndpoint], *, with_tokens: bool) -> str:
+def _tokens(file: str) -> Mapping[str, str]:
+    tokens: dict[str, str] = orjson.loads(Path(file).read_bytes()) if file and Path(file).exists() else {}
+    return tokens
+
+
+def _settings(endpoints: Sequence[IdeEndpoint], tokens: Mapping[str, str]) -> str:
     """What the page's script reads. `<` is written as an escape, so that no text can end the script element."""
     shown = [
         {
             "name": each.name,
             "label": each.label,
             "url": each.url,
-            "headers": {"Authorization": f"Bearer {each.token}"} if each.token and with_tokens else None,
+            "headers": {"Authorization": f"Bearer {tokens[each.holder]}"} if each.holder in tokens else None,
             "queries": [{"query": ready.query, "variables": ready.variables} for ready in each.queries],
         }
         for each in endpoints

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import asyncpg
 import click
@@ -119,7 +118,7 @@ def command(
     on when it is called again."""
     try:
         layout = Layout(columns, exponent, amount_unit, zone, currency, channel)
-    except (ValueError, ZoneInfoNotFoundError) as fault:
+    except ValueError as fault:
         raise click.UsageError(str(fault)) from None
     spare_the_collector()
     started = time.monotonic()

@@ -131,10 +131,10 @@ def _orders(number: str, now: datetime) -> list[orders.NewOrder]:
 
 
 async def _open_draw(work: Work) -> None:
-    """A weekly draw, closing at the programme's next Sunday evening."""
-    if await draw_queries.draws_page(None, 1, ("OPEN",)):
-        return
+    """A weekly draw, closing at the programme's next Sunday evening; the next one when that has closed."""
     now = work.clock.now()
+    if any(draw.closes_at > now for draw in await draw_queries.draws_page(None, 1, ("OPEN",))):
+        return
     today = work.calendar.business_date(now)
     sunday = work.calendar.starts_at(today + timedelta(days=7 - today.isoweekday())) + timedelta(hours=20)
     closes_at = sunday if sunday > now else sunday + timedelta(days=7)

@@ -74,8 +74,7 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(6.0, gt=0)
 
     documents_only: bool = Field(False, description="run trusted documents only, from the allow-list")
-    graphiql_member_token: SecretStr = Field(SecretStr(""), description="fills GraphiQL's header editor; local only")
-    graphiql_staff_token: SecretStr = Field(SecretStr(""), description="the same for the staff's endpoint")
+    graphiql_tokens_file: str = Field("", description="tokens that fill GraphiQL's header editor; local only")
     log_format: Literal["json", "console"] = "json"
     clock_offset: timedelta = Field(timedelta(0), description="moves the product's clock, to live through days locally")
 
@@ -121,9 +120,7 @@ class Settings(BaseSettings):
             "LOG_ORIGIN is the local one": self.log_origin == LOCAL_LOG_ORIGIN,
             "CHECKPOINT_DIRECTORY is empty": not self.checkpoint_directory,
             "CLOCK_OFFSET moves the clock": self.clock_offset != timedelta(0),
-            "GRAPHIQL_…_TOKEN hands out a token": any(
-                each.get_secret_value() for each in (self.graphiql_member_token, self.graphiql_staff_token)
-            ),
+            "GRAPHIQL_TOKENS_FILE hands out tokens": bool(self.graphiql_tokens_file),
         }
         if found := [fault for fault, present in faults.items() if present]:
             raise ValueError("production refuses: " + "; ".join(found))

@@ -1,16 +1,11 @@
-"""The transparency log's surroundings: who signs it, and the public page of its newest checkpoint."""
+"""The transparency log's public pages: its newest checkpoint, and the key that verifies it."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from app.settings import Settings
-from gamification.transparency.checkpoints import Signer
-from gamification.transparency.keeper import Copies, Keeper
 from gamification.transparency.queries import latest_checkpoint
 
 CHECKPOINT_PATH = "/transparency/checkpoint"
@@ -19,12 +14,6 @@ FRESH = {"Cache-Control": "public, max-age=10"}
 """Checkpoints come at most twice a minute."""
 
 UNSIGNED = "no checkpoint has been signed\n"
-
-
-def keeper_of(settings: Settings) -> Keeper:
-    """Who signs the log's checkpoints and where copies go, from the settings."""
-    signer = Signer.of(settings.log_origin, settings.log_signing_key.get_secret_value())
-    return Keeper(signer, Copies(Path(settings.checkpoint_directory)) if settings.checkpoint_directory else None)
 
 
 async def checkpoint(request: Request) -> Response:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
+from app.keeper import keeper_of
 from app.local.programme import tool_settings
 from app.progress import Progress
 from app.settings import Settings
-from app.transparency import keeper_of
 from app.wiring import clock_of, opened_database
 from gamification.transparency.audit import Audit, Report
 from gamification.transparency.checkpoints import Verifier

@@ -7,21 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
-import httpx
 import structlog
 from tortoise import Tortoise
 
-from app.auth import Access, access_of, desk_of
 from app.database import database_config
+from app.keeper import keeper_of
 from app.settings import Settings
-from app.transparency import keeper_of
-from app.wechat import wechat_client
 from gamification.core.clock import Clock, OffsetClock, SystemClock
 from gamification.core.work import Work
 from gamification.jobs import REGISTRY
-from gamification.members.ports import Desk
 from gamification.points.ledger import PointsLedger
-from gamification.points.service import has_history
 from gamification.transparency.keeper import appoint
 
 log = structlog.get_logger()
@@ -74,35 +69,3 @@ async def _follow(work: Work) -> None:
             await work.policies.refresh()
         except Exception as fault:  # noqa: BLE001 - the next look comes in a second
             log.warning("policies.refresh_failed", error=repr(fault))
-
-
-@asynccontextmanager
-async def opened_desk(settings: Settings, work: Work, access: Access) -> AsyncIterator[Desk]:
-    """What the verbs of members need, with an HTTP client for WeChat."""
-    async with httpx.AsyncClient(base_url=settings.wechat_base_url) as http:
-        yield desk_of(
-            settings,
-            access=access,
-            calendar=work.calendar,
-            wechat=wechat_client(settings, http),
-            has_history=has_history,
-        )
-
-
-def access_for(settings: Settings, work: Work) -> Access:
-    """The keeper of tokens on the product's clock."""
-    return access_of(settings, clock=work.clock, calendar=work.calendar)
-
-
-async def run_worker(settings: Settings) -> None:
-    """The worker as a process."""
-    from app.worker import run
-
-    await run(settings, lambda: open_work(settings))
-
-
-async def run_relay(settings: Settings) -> None:
-    """The relay as a process."""
-    from app.relay import run
-
-    await run(settings)

@@ -11,7 +11,7 @@ from typing import Self
 from app.local.secrets import write_private
 from app.local.stores import Stores
 
-FIRST_QUERY = "{ __typename }"
+FIRST_QUERY = "{ me { nickname points { available } tierProgress { current { name } } } }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,16 @@ class Tokens:
     owner: str
     cashier: str
     integration: str
+
+    def write(self, folder: Path) -> None:
+        """Keep them where their owner alone may read them."""
+        write_private(tokens_file(folder), json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The tokens that were kept last; None when none were."""
+        file = tokens_file(folder)
+        return cls(**json.loads(file.read_text())) if file.exists() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,7 @@ class Endpoints:
             "",
             *(f"{kind + ' token':<17} {token}" for kind, token in asdict(self.tokens).items()),
             "",
+            "A first request, to be pasted:",
             self.curl(),
         ]
 
@@ -90,3 +101,8 @@ class Endpoints:
 def endpoints_file(folder: Path) -> Path:
     """Where a running programme writes how it can be reached."""
     return folder / "endpoints.json"
+
+
+def tokens_file(folder: Path) -> Path:
+    """Where the tokens are kept for GraphiQL's page, and from one start to the next."""
+    return folder / "tokens.json"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.local.children import HOST, LocalServerFailed, is_free, last_lines, lasting_port
-from app.local.endpoints import Endpoints, Tokens, endpoints_file
+from app.local.children import HOST, LocalServerFailed, is_free, lasting_port
+from app.local.endpoints import Endpoints, endpoints_file, tokens_file
+from app.local.preparation import Prepare, kept_tokens, new_tokens, prepare_demonstration
+from app.local.readiness import WEB, WECHAT, accept, wait_for_start
 from app.local.secrets import lasting_secrets
 from app.local.stores import FolderHeld, held, running_stores
 from app.local.supervisor import Program, Supervisor
@@ -19,9 +20,6 @@ from app.settings import LOCAL_WECHAT_APPID, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".jifen"
-WEB_SECONDS_MAX = 60.0
-WEB = "web"  # the program that answers on the port
-WEB_ENDS_MAX = 3
 
 
 def app_program(name: str, *options: str) -> Program:
@@ -29,18 +27,7 @@ def app_program(name: str, *options: str) -> Program:
     return Program(name, ("-P", "-m", "app", name, *options))
 
 
-PROGRAMS = tuple(app_program(name) for name in ("web", "worker", "relay"))
-
-Prepare = Callable[[Settings], Awaitable[Tokens]]
-
-
-async def prepare_demonstration(settings: Settings) -> Tokens:
-    """Bring the database up to date, and give an empty one the demonstration programme."""
-    from app.migrate import migrate
-    from app.seed import ensure_demonstration
-
-    await migrate(settings.database_url)
-    return await ensure_demonstration(settings)
+PROGRAMS = (app_program(WEB), app_program("worker", "--with-relay"))
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -60,7 +47,8 @@ def open_folder(folder: Path) -> Path:
 def process_environment(folder: Path, stores: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """What the processes are told: our keys, then what the caller's environment says, then the stores."""
     ours = {**lasting_secrets(folder), "HOST": HOST, "PORT": "8000", "PYTHONPATH": str(ROOT)}
-    return {**ours, "CHECKPOINT_DIRECTORY": str(folder.resolve() / "checkpoints"), **given, **stores}
+    files = {"CHECKPOINT_DIRECTORY": folder / "checkpoints", "GRAPHIQL_TOKENS_FILE": tokens_file(folder)}
+    return {**ours, **{name: str(file.resolve()) for name, file in files.items()}, **given, **stores}
 
 
 def with_wechat(folder: Path, environment: dict[str, str]) -> tuple[dict[str, str], list[Program]]:
@@ -69,7 +57,7 @@ def with_wechat(folder: Path, environment: dict[str, str]) -> tuple[dict[str, st
         return environment, []
     port = lasting_port(folder / "wechat.port")
     address = {"WECHAT_BASE_URL": f"http://{HOST}:{port}", "WECHAT_APPID": LOCAL_WECHAT_APPID}
-    standin = app_program("wechat-standin", "--port", str(port))
+    standin = app_program(WECHAT, "--port", str(port))
     return {**environment, **address}, [standin]
 
 
@@ -95,42 +83,18 @@ async def serving(
             environment, standin = with_wechat(folder, environment)
             settings = settings_from(environment)
             refuse_taken_port(settings.port)
-            tokens = await prepare(settings)
-            environment |= {"GRAPHIQL_MEMBER_TOKEN": tokens.member, "GRAPHIQL_STAFF_TOKEN": tokens.owner}
+            kept = await kept_tokens(folder, settings)
+            tokens = kept or await new_tokens(folder, settings, prepare)
             async with Supervisor([*programs, *standin], environment=environment, logs=folder / "logs") as supervisor:
-                await wait_for_web(settings, supervisor)
+                await wait_for_start(settings, supervisor)
                 endpoints = Endpoints.at(settings.origin, stores, tokens)
+                if kept and not await accept(endpoints):  # of another database, under other keys, or signed out
+                    endpoints = replace(endpoints, tokens=await new_tokens(folder, settings, prepare))
                 endpoints.write(folder)
                 try:
                     yield endpoints
                 finally:
                     endpoints_file(folder).unlink(missing_ok=True)
-
-
-async def wait_for_web(settings: Settings, supervisor: Supervisor) -> None:
-    """Return once /livez answers. Raises LocalServerFailed, with the end of its log, when it does not."""
-    deadline = time.monotonic() + WEB_SECONDS_MAX
-    while not await is_live(settings.host, settings.port):
-        if supervisor.ends[WEB] >= WEB_ENDS_MAX or time.monotonic() > deadline:
-            log = supervisor.log(WEB)
-            raise LocalServerFailed(f"the web process does not answer; the end of {log}:\n{last_lines(log)}")
-        await asyncio.sleep(0.05)
-
-
-async def is_live(host: str, port: int) -> bool:
-    """Whether GET /livez is answered with 200."""
-    try:
-        reader, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return False
-    try:
-        writer.write(f"GET /livez HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        status = await asyncio.wait_for(reader.readline(), timeout=2)
-    except (OSError, TimeoutError):
-        return False
-    finally:
-        writer.close()
-    return b" 200 " in status
 
 
 @asynccontextmanager

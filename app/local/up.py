@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from app.local.children import LocalServerFailed
-from app.local.endpoints import Endpoints
-from app.local.programme import FOLDER, PROGRAMS, Prepare, prepare_demonstration, served_from, serving
+from app.local.endpoints import Endpoints, endpoints_file
+from app.local.preparation import Prepare, prepare_demonstration
+from app.local.programme import FOLDER, PROGRAMS, served_from, serving
 from app.local.stores import FolderHeld
 from app.local.supervisor import Program
 
@@ -35,7 +36,7 @@ def up(
             raise click.ClickException(str(failure)) from failure
         except FolderHeld:
             if (endpoints := served_from(folder)) is not None:
-                return show(endpoints, "Jifen is already running.")
+                return show(endpoints, folder, "Jifen is already running.")
             if time.monotonic() > deadline:
                 raise click.ClickException(f"another process of Jifen holds {folder}; wait for its end") from None
             time.sleep(0.2)
@@ -44,8 +45,7 @@ def up(
 async def serve(folder: Path, programs: Sequence[Program], prepare: Prepare) -> None:
     """Serve for ever; cancelling stops everything in order."""
     async with serving(folder, programs=programs, prepare=prepare) as endpoints:
-        show(endpoints, "Jifen is serving. Ctrl-C stops everything.")
-        click.echo(f"\nLogs: {folder / 'logs'}")
+        show(endpoints, folder, "Jifen is serving. Ctrl-C stops everything.")
         await asyncio.get_running_loop().create_future()
 
 
@@ -67,6 +67,7 @@ async def until_signal(work: Awaitable[None]) -> None:
         click.echo("Stopped.", err=True)
 
 
-def show(endpoints: Endpoints, title: str) -> None:
+def show(endpoints: Endpoints, folder: Path, title: str) -> None:
     """Tell the person at the terminal where everything is."""
-    click.echo("\n".join(["", title, "", *endpoints.lines()]))
+    files = f"Logs: {folder / 'logs'}; the above for scripts: {endpoints_file(folder)}"
+    click.echo("\n".join(["", title, "", *endpoints.lines(), "", files]))

@@ -103,7 +103,9 @@ def accrue_for_order(book: Book, purchase: Purchase) -> Earned:
     return Earned(tuple(line_points), tuple(line_growth), uplift)
 
 
-def revoke_for_refund(book: Book, purchase: Purchase, *, refunded_fen: int, source: tuple[str, str]) -> tuple[int, int]:
+def revoke_for_refund(
+    book: Book, purchase: Purchase, *, refunded_fen: int, refunded_at: datetime, source: tuple[str, str]
+) -> tuple[int, int]:
     """Lower the month of a refunded order by the eligible cash that went back.
 
     Returns the ladder points revoked, and how many of them became debt.
@@ -113,7 +115,10 @@ def revoke_for_refund(book: Book, purchase: Purchase, *, refunded_fen: int, sour
     trace, change = _move_month(book, purchase, -refunded_fen)
     if not change:
         return 0, 0
-    revoked = book.claw_back(-change, source=source, kind="LADDER_REVERSAL", trace=trace, order_id=purchase.order_id)
+    revoked = book.claw_back(
+        -change, source=source, kind="LADDER_REVERSAL", trace=trace,
+        occurred_at=refunded_at, order_id=purchase.order_id,
+    )  # fmt: skip
     return revoked.revoked, revoked.debt
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from gamification.members.references import Reference
 from gamification.members.rules import REFERENCE_LENGTH_MAX
@@ -45,9 +46,8 @@ class Unfit(Exception):
 class Layout:
     """How a file says things.
 
-    `columns` maps our names to theirs where they differ. Amounts stand in minor units of which `exponent` decimals make
-    a major unit (2: fen as they are), or with `unit` "major" as decimals such as 12.34. `zone` is that of instants
-    without an offset; without it such lines are refused.
+    `columns` maps our names to theirs. Amounts are minor units of a currency with `exponent` decimals (2: fen as they
+    are), or with `unit` "major" decimals such as 12.34. `zone` is for instants without an offset, refused without it.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -65,13 +65,13 @@ class Layout:
             raise ValueError(f"an exponent is 0 to {EXPONENT_MAX}")
         if not _CURRENCY.fullmatch(self.currency):
             raise ValueError("a currency is three capital letters")
-        object.__setattr__(self, "_zone", ZoneInfo(self.zone) if self.zone else None)
+        if self.zone and self.zone not in available_timezones():
+            raise ValueError(f"no zone is named {self.zone}")
 
-    @property
+    @cached_property
     def zone_info(self) -> tzinfo | None:
         """The zone of instants that come without an offset."""
-        zone: tzinfo | None = getattr(self, "_zone", None)
-        return zone
+        return ZoneInfo(self.zone) if self.zone else None
 
     def theirs(self, ours: str) -> str:
         """What the file calls one of our columns."""
@@ -79,10 +79,7 @@ class Layout:
 
     def described(self) -> dict[str, Any]:
         """The layout as plain values: what makes two imports of a file the same."""
-        return {
-            "columns": dict(self.columns), "exponent": self.exponent, "unit": self.unit, "zone": self.zone,
-            "currency": self.currency, "channel": self.channel,
-        }  # fmt: skip
+        return asdict(self)
 
 
 def request_of(layout: Layout, values: Mapping[str, Any]) -> NewOrder | NewRefund:
@@ -111,7 +108,11 @@ def _order(layout: Layout, values: Mapping[str, Any]) -> NewOrder:
     elif paid is None:
         raise Unfit("MISSING_VALUE", "amount_minor is empty")
     else:
-        bought = (NewLine(_text(values, "sku"), _text(values, "category"), _quantity(values), paid - excluded),)
+        bought = (
+            NewLine(
+                _text(values, "sku"), _text(values, "category"), _count(values, "quantity", default=1), paid - excluded
+            ),
+        )
     if paid < 0:
         raise Unfit("NEGATIVE_AMOUNT", "only a refund has a negative amount")
     return NewOrder(
@@ -125,7 +126,7 @@ def _bought(layout: Layout, line: Mapping[str, Any]) -> NewLine:
     eligible = line.get("eligible", True)
     if net is None or not isinstance(eligible, bool):
         raise Unfit("BAD_VALUE", "a line has an amount_minor, and eligible is true or false")
-    return NewLine(_text(line, "sku"), _text(line, "category"), _quantity(line), net, eligible)
+    return NewLine(_text(line, "sku"), _text(line, "category"), _count(line, "quantity", default=1), net, eligible)
 
 
 def _refund(layout: Layout, values: Mapping[str, Any]) -> NewRefund:
@@ -223,10 +224,6 @@ def _currency(layout: Layout, values: Mapping[str, Any]) -> str:
     if not _CURRENCY.fullmatch(value):
         raise Unfit("BAD_VALUE", f"currency is three capital letters, not {shown(value)}")
     return value
-
-
-def _quantity(values: Mapping[str, Any]) -> int:
-    return _count(values, "quantity", default=1)
 
 
 def _count(values: Mapping[str, Any], name: str, *, default: int | None) -> int:

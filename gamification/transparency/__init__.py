@@ -16,8 +16,8 @@ in docs/transparency.md and pinned by tests.
   written by somebody who has seen seq 6 committed, even where the transaction of 7 began first and its number is lower.
 - The **cursor** is a hint. Transaction numbers mean nothing in another cluster, so after a restore into one (another
   `system_identifier`) the builder walks through all accounts once, then follows windows again.
-- A **checkpoint** is signed whenever a run has caught up with the horizon that it began with, never for a tree that
-  does not extend the last one, neither in the database nor in the copy outside.
+- A **checkpoint** is signed whenever a run has caught up with the horizon that it began with and no entry has waited
+  for minutes, never for a tree that does not extend the last one, neither in the database nor in the copy outside.
 
 Invariants (`invariants.py` runs them as SQL; `audit.py` recomputes hashes and signatures as well):
 

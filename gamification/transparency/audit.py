@@ -20,8 +20,16 @@ from gamification.transparency.checkpoints import BadCheckpoint, Verifier, read_
 from gamification.transparency.heads import HeadsByLeaf, Outside, SignedHead
 from gamification.transparency.invariants import INVARIANTS as LOG
 from gamification.transparency.keeper import Copies
-from gamification.transparency.queries import ENTRY_COLUMNS, details_of
-from gamification.transparency.rules import LEVELS_PER_NODE, LoggedEntry, columns, leaf_text, salt_of, trace_digest
+from gamification.transparency.queries import ENTRY_COLUMNS, details_of, tree_size
+from gamification.transparency.rules import (
+    LEVELS_PER_NODE,
+    Head,
+    LoggedEntry,
+    columns,
+    leaf_text,
+    salt_of,
+    trace_digest,
+)
 
 LEAVES_PER_CHUNK = 5_000
 FINDINGS_PER_KIND_MAX = 10
@@ -74,9 +82,11 @@ class Report:
 
     @property
     def holds(self) -> bool:
+        """Whether nothing was found."""
         return not self.counts
 
     def find(self, kind: str, where: object) -> None:
+        """Note something that does not hold."""
         self.counts[kind] += 1
         if self.counts[kind] <= FINDINGS_PER_KIND_MAX:
             self.findings.append(Finding(kind, str(where)))
@@ -105,16 +115,22 @@ class Audit:
 
     async def run(self, size: int, advanced: Callable[[int], None]) -> Report:
         """Recompute the log of so many leaves; `advanced` is told how many more are done."""
-        heads = HeadsByLeaf(self._outside(), self.report.find)
+        heads = HeadsByLeaf(self._outside())
         for first in range(0, size, LEAVES_PER_CHUNK):
             beyond = min(size, first + LEAVES_PER_CHUNK)
             await self._leaves(await fetch(LEAVES, first, beyond), await heads.up_to(beyond))
             advanced(beyond - first)
         self.report.entries = size
-        for head in await heads.rest():
-            self.report.find("the log's tail is cut", f"{head}, the log has {size} entries")
+        await self._tail(await heads.rest())
         await self._books()
         return self.report
+
+    async def _tail(self, heads: Sequence[SignedHead]) -> None:
+        """Heads of more leaves than were looked at: right if they were signed meanwhile, else the log was cut."""
+        size = await tree_size()
+        for head in heads:
+            if self._signed(head) is not None and head.size > size:
+                self.report.find("the log's tail is cut", f"{head}, the log has {size} entries")
 
     def _outside(self) -> Outside:
         lines = self.copies.read() if self.copies is not None else ()
@@ -150,15 +166,24 @@ class Audit:
         root = self.tree.root()
         for head in heads:
             self._count(head)
-            try:
-                _, signed = read_checkpoint(head.text, self.verifiers)
-            except BadCheckpoint as bad:
-                self.report.find("a checkpoint is not ours", f"{head}: {bad}")
+            if (signed := self._signed(head)) is None:
                 continue
             if signed.root != root or (head.root is not None and head.root != root):
-                self.report.find("the log is not the one that was signed", f"{head}")
+                self.report.find("the log is not the one that was signed", head)
             self.signed_at = max(head.at, self.signed_at or head.at)
         self._compare_places(heads)
+
+    def _signed(self, head: SignedHead) -> Head | None:
+        """What a known key has signed; None, and found, where none has."""
+        try:
+            _, signed = read_checkpoint(head.text, self.verifiers)
+        except BadCheckpoint as bad:
+            self.report.find("a checkpoint is not ours", f"{head}: {bad}")
+            return None
+        if signed.size != head.size:
+            self.report.find("a checkpoint is not ours", f"{head}: it is of {signed.size} entries")
+            return None
+        return signed
 
     def _count(self, head: SignedHead) -> None:
         if head.is_outside:
@@ -172,11 +197,11 @@ class Audit:
             within = [head for head in heads if head.origin == origin and not head.is_outside]
             outside = [head for head in heads if head.origin == origin and head.is_outside]
             if not within:
-                self.report.find("a checkpoint was removed from the database", f"{outside[0]}")
+                self.report.find("a checkpoint was removed from the database", outside[0])
             elif not outside and self._must_be_outside(within[0]):
-                self.report.find("a checkpoint has no copy outside", f"{within[0]}")
+                self.report.find("a checkpoint has no copy outside", within[0])
             elif any(head.text != within[0].text for head in outside):
-                self.report.find("a checkpoint was replaced in the database", f"{within[0]}")
+                self.report.find("a checkpoint was replaced in the database", within[0])
 
     def _must_be_outside(self, head: SignedHead) -> bool:
         return self.copies is not None and head.origin == self.origins[0] and head.at < self.now - TOLERANCE

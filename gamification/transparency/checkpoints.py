@@ -29,7 +29,7 @@ ED25519 = b"\x01"
 DASH = "\N{EM DASH}"
 NAME = re.compile(r"[^\s+\x00-\x1f]+")
 """What a key name, and so our origin, may be: no space, no plus."""
-SIZE = re.compile(r"0|[1-9][0-9]*")
+SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class BadCheckpoint(ValueError):
@@ -56,6 +56,7 @@ class Verifier:
 
     @property
     def key_id(self) -> bytes:
+        """What a signature names the key by."""
         return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.key).digest()[:4]
 
     @property
@@ -64,6 +65,7 @@ class Verifier:
         return f"{self.name}+{self.key_id.hex()}+{_encoded(ED25519 + self.key)}"
 
     def has_signed(self, text: str, signature: bytes) -> bool:
+        """Whether a signature of a text is that of the key."""
         try:
             Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text.encode())
         except InvalidSignature:
@@ -87,6 +89,7 @@ class Signer:
 
     @property
     def verifier(self) -> Verifier:
+        """The public key."""
         return Verifier(self.origin, self.key.public_key().public_bytes_raw())
 
     def sign(self, head: Head) -> str:

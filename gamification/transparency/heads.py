@@ -25,6 +25,7 @@ class SignedHead:
 
     @property
     def is_outside(self) -> bool:
+        """Whether it is a copy."""
         return self.line > 0
 
     def __str__(self) -> str:
@@ -63,22 +64,22 @@ class Outside:
 class HeadsByLeaf:
     """All heads by the size at which they were signed, read as far as the audit has come."""
 
-    def __init__(self, outside: Outside, find: Find) -> None:
+    def __init__(self, outside: Outside) -> None:
         self._outside = outside
-        self._find = find
         self._reached = 0
 
     async def up_to(self, size: int) -> dict[int, list[SignedHead]]:
         """The heads above what was reached before, up to that size."""
         found: dict[int, list[SignedHead]] = {}
-        for head in [*await _stored(self._reached, size), *self._outside.up_to(size)]:
+        outside = list(self._outside.up_to(size))  # first: a checkpoint is in the database before it is outside
+        for head in [*await _stored(self._reached, size), *outside]:
             found.setdefault(head.size, []).append(head)
         self._reached = size
         return found
 
     async def rest(self) -> list[SignedHead]:
         """The heads of more entries than the log has."""
-        return [*await _stored(self._reached, None), *self._outside.up_to(None)]
+        return [*self._outside.up_to(None), *await _stored(self._reached, None)]
 
 
 async def _stored(above: int, size: int | None) -> list[SignedHead]:

@@ -12,7 +12,8 @@ from gamification.transparency.keeper import keeper
 async def extend_log(ctx: JobContext) -> None:
     """Append and sign. Safe to run twice, and beside itself: an entry gets one leaf, a size one checkpoint.
 
-    A head is signed by a run that caught up, so that a checkpoint covers every entry committed when the run began.
+    A head is signed by a run that caught up: a checkpoint leaves out only what is newer than the run, or than some
+    transaction that was still under way.
     """
     keeps = keeper()
     if (await service.extend(ctx.heartbeat)).caught_up:

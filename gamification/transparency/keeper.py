@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from gamification.transparency.checkpoints import Signer
+from gamification.transparency.checkpoints import SIZE, Signer
 
 FILE = "checkpoints.jsonl"
 TAIL_BYTES = 65_536
@@ -30,13 +30,14 @@ class Kept(NamedTuple):
 
     @property
     def origin(self) -> str:
+        """The name of the log that the text claims."""
         return self.checkpoint.partition("\n")[0]
 
     @property
     def size(self) -> int:
         """The size that the text claims; -1 where it claims none."""
         claimed = self.checkpoint.split("\n")[1:2]
-        return int(claimed[0]) if claimed and claimed[0].isdecimal() else -1
+        return int(claimed[0]) if claimed and SIZE.fullmatch(claimed[0]) else -1
 
 
 class UnreadableLine(ValueError):
@@ -51,6 +52,7 @@ class Copies:
 
     @property
     def file(self) -> Path:
+        """Where the lines stand."""
         return self.folder / FILE
 
     def read(self) -> Iterator[Kept | UnreadableLine]:
@@ -116,5 +118,5 @@ def appoint(keeper: Keeper) -> None:
 def keeper() -> Keeper:
     """The keeper of this process. Raises KeeperMissing."""
     if not _appointed:
-        raise KeeperMissing("no keeper of the log was appointed: see app.transparency.keeper_of")
+        raise KeeperMissing("no keeper of the log was appointed: see app.keeper.keeper_of")
     return _appointed[0]

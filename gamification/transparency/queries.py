@@ -44,6 +44,7 @@ class Checkpoint(NamedTuple):
 
     @property
     def verifier(self) -> Verifier:
+        """The public key under the log's name."""
         return Verifier(self.origin, self.key)
 
 

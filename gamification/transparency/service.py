@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from gamification.core.database import execute, fetch
@@ -18,11 +18,13 @@ from gamification.transparency import builder, queries
 from gamification.transparency.builder import ENTRIES_PER_CHUNK, LOG_LOCK
 from gamification.transparency.checkpoints import BadCheckpoint, claimed_head
 from gamification.transparency.errors import LogForked
-from gamification.transparency.keeper import Copies, Keeper
+from gamification.transparency.keeper import Copies, Keeper, Kept
 from gamification.transparency.rules import STEP_FIRST, Head
 
 RUN_SECONDS_MAX = 40.0
 COPIES_PER_APPEND = 500
+SIGNED_BEHIND_MAX = timedelta(minutes=5)
+"""How long an entry may have waited for its leaf when a head is signed: a checkpoint leaves out nothing older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +59,34 @@ async def extend(
 
 
 async def sign_head(keeper: Keeper, now: datetime) -> Head | None:
-    """Sign the tree as it stands, unless it is signed already, and complete the copies outside.
+    """Sign the tree as it stands, unless it is signed already or an old entry waits, and complete the copies outside.
 
-    Raises LogForked when the tree does not extend the last checkpoint of the database, or of the copies.
+    An entry waits while a transaction that began before it is under way. Raises LogForked when the tree does not
+    extend the last checkpoint of the database, or of the copies.
     """
+    origin, copies = keeper.signer.origin, keeper.copies
+    kept = await asyncio.to_thread(copies.last, origin) if copies is not None else None
     async with transaction():
         await execute("SELECT pg_advisory_xact_lock($1)", LOG_LOCK)
-        head = await _head_to_sign(keeper)
+        head = await _head_to_sign(origin, kept)
+        waiting = (await queries.log_state()).unlogged_since
+        if waiting is not None and waiting < now - SIGNED_BEHIND_MAX:
+            head = None
         if head is not None:
             await execute(
                 "INSERT INTO log_checkpoint (origin, size, root, text, key, at) VALUES ($1, $2, $3, $4, $5, $6)",
-                keeper.signer.origin, head.size, head.root, keeper.signer.sign(head), keeper.signer.verifier.key, now,
+                origin, head.size, head.root, keeper.signer.sign(head), keeper.signer.verifier.key, now,
             )  # fmt: skip
-    if keeper.copies is not None:
-        await _complete(keeper.copies, keeper.signer.origin)
+    if copies is not None:
+        await _complete(copies, origin)
     return head
 
 
-async def _head_to_sign(keeper: Keeper) -> Head | None:
+async def _head_to_sign(origin: str, kept: Kept | None) -> Head | None:
     """The head as it is stored; None for an empty tree and for one that is signed already. Raises LogForked."""
-    origin = keeper.signer.origin
     last, head = await queries.latest_checkpoint(origin), await queries.head()
     known = [("the database", Head(last.size, last.root))] if last else []
-    if keeper.copies is not None and (kept := await asyncio.to_thread(keeper.copies.last, origin)) is not None:
+    if kept is not None:
         known.append(("the copy outside", _claimed(kept.checkpoint)))
     for place, signed in known:
         if signed.size > head.size:

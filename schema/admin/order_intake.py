@@ -8,7 +8,7 @@ import strawberry
 from gamification.orders import errors, queries, rules, service
 from schema.admin.orders import MemberRef, Order, RefundStatus, name_of
 from schema.context import Info
-from schema.permissions import Allow, Integration, Staff
+from schema.permissions import Allow, Integration, Staff, access_error
 from schema.refusals import Refusal
 from schema.scalars import Fen, Points
 from schema.usual_refusals import InvalidInput, NotFound
@@ -168,12 +168,28 @@ def refund_request(input: RecordRefundInput) -> service.NewRefund:
     )
 
 
+def check_store(info: Info, store: str | None) -> None:
+    """A cashier acts for the stores of the account only. Raises FORBIDDEN."""
+    actor = info.context.actor
+    if actor.role == "cashier" and store not in actor.stores:
+        raise access_error(actor, info.context.locale)
+
+
+async def check_store_of_order(info: Info, order_external_id: str | None) -> None:
+    """A cashier refunds orders of the account's stores only, and by their id. Raises FORBIDDEN."""
+    if info.context.actor.role != "cashier":
+        return
+    row = await info.context.load(queries.orders_by_external_ids, order_external_id) if order_external_id else None
+    check_store(info, row.store if row else None)
+
+
 @strawberry.type
 class OrderIntakeMutation:
     @strawberry.mutation(description="Record an order; safe to send again.", extensions=[WRITERS])
     async def record_order(
         self, info: Info, input: Annotated[RecordOrderInput, strawberry.argument(description="The order.")]
     ) -> RecordOrderResult:
+        check_store(info, input.store)
         recorded = await service.record_one(info.context.work, order_request(input), actor=info.context.actor)
         assert isinstance(recorded, service.OrderRecorded), "an order is recorded as one"
         return OrderRecorded(
@@ -190,6 +206,7 @@ class OrderIntakeMutation:
     async def record_refund(
         self, info: Info, input: Annotated[RecordRefundInput, strawberry.argument(description="The refund.")]
     ) -> RecordRefundResult:
+        await check_store_of_order(info, input.order_external_id)
         recorded = await service.record_one(info.context.work, refund_request(input), actor=info.context.actor)
         assert isinstance(recorded, service.RefundRecorded), "a refund is recorded as one"
         return RefundRecorded(

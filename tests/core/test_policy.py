@@ -27,8 +27,9 @@ from gamification.core.transactions import transaction
 from gamification.earning.rules import EarningPolicy, LadderStep
 from gamification.points.rules import Expiry, PointsPolicy
 from gamification.tiers.rules import Tier, TierPolicy
-from tests.builders import MOVE, Earn, a_crowd_of_connections, a_member, a_work, booked, publish, rows_in
+from tests.builders import a_crowd_of_connections, a_member, a_work, booked, publish, rows_in
 from tests.databases import Database
+from tests.moves import MOVE, Earn
 
 DAY = timedelta(days=1)
 

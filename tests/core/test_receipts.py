@@ -18,12 +18,6 @@ from gamification.core.work import Work
 from gamification.points.errors import InsufficientPoints
 from tests.builders import (
     FOR_EVER,
-    MOVE,
-    Break,
-    Earn,
-    Moved,
-    Overtaken,
-    Spend,
     a_crowd_of_connections,
     a_member,
     a_work,
@@ -37,6 +31,7 @@ from tests.builders import (
     spend,
 )
 from tests.databases import Database
+from tests.moves import MOVE, Break, Earn, Moved, Overtaken, Spend
 
 TILL = Actor("integration", new_id(), scopes=frozenset({"points:write"}))
 

@@ -34,6 +34,13 @@ async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
 
 
 @pytest.fixture
+async def nobody() -> AsyncIterator[ArqRedis]:
+    client = open_redis(NOWHERE)
+    yield client
+    await close_redis(client)
+
+
+@pytest.fixture
 def relay(database: Database, redis: ArqRedis, clock: FixedClock) -> Relay:
     return Relay(redis, Registry(), clock, OPTIONS)
 
@@ -108,10 +115,10 @@ async def test_what_redis_forgot_is_sent_again_after_its_lease(
     assert [place.partition(":")[2] for place in await queued(redis)] == ["2"]
 
 
-async def test_without_redis_nothing_is_claimed(relay: Relay, clock: FixedClock) -> None:
+async def test_without_redis_nothing_is_claimed(relay: Relay, nobody: ArqRedis, clock: FixedClock) -> None:
     """While Redis is gone rows stay as they are, so that they go out at once when it is back."""
     await execute(DUE, clock.now(), 1)
-    relay.redis = open_redis(NOWHERE)
+    relay.redis = nobody
     with pytest.raises(RedisConnectionError):
         await relay.once()
     assert await fetch_value("SELECT sends FROM outbox") == 0
@@ -135,11 +142,11 @@ async def test_rows_claimed_while_redis_goes_away_are_given_back(
 
 
 async def test_the_loop_outlives_redis_and_the_database(
-    relay: Relay, redis: ArqRedis, clock: FixedClock, database: Database
+    relay: Relay, redis: ArqRedis, nobody: ArqRedis, clock: FixedClock, database: Database
 ) -> None:
     """Without Redis, and after the database cut its connections, the relay goes on by itself."""
     stop = asyncio.Event()
-    relay.redis = open_redis(NOWHERE)
+    relay.redis = nobody
     serving = asyncio.create_task(relay.serve(stop))
     await execute(DUE, clock.now(), 1)
     await asyncio.sleep(0.05)

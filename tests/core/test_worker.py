@@ -366,7 +366,7 @@ async def test_a_worker_killed_in_the_middle_is_replaced_after_its_lease(bench: 
     async with bench.running():
         await until(settled)
     done = await row(number)
-    assert (done["sends"], done["attempts"], done["done_at"] is not None) == (2, 2, True)
+    assert (done["sends"] >= 2, done["attempts"], done["done_at"] is not None) == (True, 2, True)
     assert [each["subject"] for each in await fetch("SELECT subject FROM audit_record")] == ["m1"]
 
 

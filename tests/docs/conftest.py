@@ -54,7 +54,7 @@ async def seeded(
     stores: Stores, server: asyncpg.Connection, template: str, redis_database: str
 ) -> AsyncIterator[Seeded]:
     """The demonstration programme, made once per process, in an empty context as a process of its own would."""
-    name = f"demonstration_{os.getpid()}"
+    name = f"demonstration_{os.getpid()}_{next(_numbers)}"
     await server.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     seeding = ensure_demonstration(settings_on(stores, name, redis_database))
     yield Seeded(name, await asyncio.create_task(seeding, context=contextvars.Context()))

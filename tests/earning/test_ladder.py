@@ -44,7 +44,7 @@ async def month(shop: Shop, first: str) -> tuple[int, int]:
     """Net spend and ladder points of a month."""
     rows = await fetch("SELECT net_fen, ladder_points FROM month_spend WHERE member_id = $1 AND month = $2",
                        await shop.member(), datetime.fromisoformat(first).date())  # fmt: skip
-    return tuple(rows[0]) if rows else (0, 0)  # type: ignore[return-value]
+    return (rows[0]["net_fen"], rows[0]["ladder_points"]) if rows else (0, 0)
 
 
 async def test_the_golden_case(shop: Shop) -> None:

@@ -33,14 +33,22 @@ READY = (
     ReadyQuery("subscription Count {\n  count(to: 3)\n}"),
 )
 ENDPOINTS = (
-    IdeEndpoint("member", "Member 会员", "/graphql", READY, token="member"),
-    IdeEndpoint("admin", "Staff 员工", "/admin/graphql", [ReadyQuery("query Owners {\n  forOwners\n}")], token="owner"),
+    IdeEndpoint("member", "Member 会员", "/graphql", READY, holder="member"),
+    IdeEndpoint("admin", "Staff 员工", "/admin/graphql", [ReadyQuery("query Owners {\n  forOwners\n}")], "owner"),
 )
 
 
-def page_app(endpoints: tuple[IdeEndpoint, ...] = ENDPOINTS) -> ASGIApp:
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> Path:
+    """A token for each holder, which the toy's endpoints know by the holder's name."""
+    file = tmp_path / "tokens.json"
+    file.write_text('{"member": "member", "owner": "owner", "cashier": "cashier"}')
+    return file
+
+
+def page_app(endpoints: tuple[IdeEndpoint, ...] = ENDPOINTS, tokens_file: Path | None = None) -> ASGIApp:
     policy = everyone_asks(Policy())
-    routes = graphiql_routes("/graphiql", endpoints)
+    routes = graphiql_routes("/graphiql", endpoints, str(tokens_file or ""))
     for path in ("/graphql", "/admin/graphql"):
         routes += graphql_routes(toy_schema, path, context_of, policy=policy)
     return SecureResponses(Starlette(routes=routes))
@@ -64,10 +72,26 @@ async def test_every_file_of_the_page_is_ours_and_carries_its_integrity() -> Non
     ("host", "shown"),
     [("127.0.0.1:8000", True), ("localhost", True), ("[::1]:80", True), ("rebound.example", False), ("[bad", False)],
 )
-async def test_a_token_is_filled_in_on_this_machine_only(host: str, shown: bool) -> None:
+async def test_a_token_is_filled_in_on_this_machine_only(host: str, shown: bool, tokens_file: Path) -> None:
     """A name that somebody lets lead to this machine is not given one."""
-    async with http(page_app(), host=host) as client:
+    async with http(page_app(tokens_file=tokens_file), host=host) as client:
         assert ("Bearer member" in (await client.get("/graphiql")).text) is shown
+
+
+def keep(file: Path, tokens: str) -> None:
+    """What `./run` does when it has made new tokens."""
+    file.write_text(tokens)
+
+
+async def test_the_page_has_the_tokens_that_are_kept_at_the_moment(tokens_file: Path) -> None:
+    """Tokens made after the start are filled in at the next look, and only those of the page's own endpoints."""
+    async with http(page_app(tokens_file=tokens_file), host="127.0.0.1:8000") as client:
+        keep(tokens_file, '{"member": "fresh", "cashier": "not shown"}')
+        page = (await client.get("/graphiql")).text
+        keep(tokens_file, "{}")
+        bare = (await client.get("/graphiql")).text
+    assert ("Bearer fresh" in page, "not shown" in page, page.count("Bearer")) == (True, False, 1)
+    assert "Bearer" not in bare
 
 
 async def test_no_text_can_end_the_settings_of_the_page() -> None:
@@ -97,9 +121,9 @@ RESULT = "(document.querySelector('.result-window') || {innerText: ''}).innerTex
 
 
 @pytest.mark.skipif(chromium() is None, reason="there is no Chromium on this machine: `apt-get install chromium`")
-async def test_the_page_answers_in_a_real_browser(tmp_path: Path) -> None:
+async def test_the_page_answers_in_a_real_browser(tmp_path: Path, tokens_file: Path) -> None:
     """Ready queries stand in tabs and run with the token; a subscription counts; no request leaves this machine."""
-    async with served(page_app()) as address, browser_page(chromium() or "", tmp_path) as page:
+    async with served(page_app(tokens_file=tokens_file)) as address, browser_page(chromium() or "", tmp_path) as page:
         await page.call("Page.navigate", url=f"{address}/graphiql")
         await page.until(f"{EXECUTE} !== null")
         assert await page.run(f"[...{TABS}].map((each) => each.innerText)") == ["Shelf", "WhoAmI", "Count"]

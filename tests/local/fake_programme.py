@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from app.local.endpoints import Tokens
-from app.local.programme import WEB
+from app.local.readiness import WEB
 from app.local.supervisor import Program
 from app.local.up import up
 from app.settings import Settings

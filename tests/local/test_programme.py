@@ -145,8 +145,10 @@ def test_the_endpoints_file_tells_scripts_everything_and_only_its_owner(folder: 
         "redis_url": told["redis_url"],
         "tokens": {"member": "m", "owner": "o", "cashier": "c", "integration": "i"},
     }
-    modes = {name: (folder / name).stat().st_mode & 0o777 for name in ("endpoints.json", "secrets.json", "logs")}
-    assert modes == {"endpoints.json": 0o600, "secrets.json": 0o600, "logs": 0o700}
+    names = ("endpoints.json", "secrets.json", "tokens.json", "logs")
+    modes = {name: (folder / name).stat().st_mode & 0o777 for name in names}
+    assert modes == {"endpoints.json": 0o600, "secrets.json": 0o600, "tokens.json": 0o600, "logs": 0o700}
+    assert json.loads((folder / "tokens.json").read_text()) == told["tokens"]
     keys = json.loads((folder / "secrets.json").read_text())
     assert {len(bytes.fromhex(key)) for key in keys.values()} == {32}
     assert len(set(keys.values())) == len(keys)

@@ -75,6 +75,7 @@ def test_values_that_cannot_work_are_refused(wrong: dict[str, str], message: str
         ({"LOG_ORIGIN": "jifen.local/ledger"}, "LOG_ORIGIN is the local one"),
         ({"CHECKPOINT_DIRECTORY": ""}, "CHECKPOINT_DIRECTORY is empty"),
         ({"CLOCK_OFFSET": "P1D"}, "CLOCK_OFFSET moves the clock"),
+        ({"GRAPHIQL_TOKENS_FILE": "tokens.json"}, "GRAPHIQL_TOKENS_FILE hands out tokens"),
     ],
 )
 def test_production_refuses_what_is_comfortable_locally(wrong: dict[str, str], message: str) -> None:

@@ -190,6 +190,15 @@ def test_an_instant_has_an_offset_or_a_zone() -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong", [{"zone": "Asia"}, {"zone": "../x"}, {"exponent": 5}, {"currency": "yuan"}, {"columns": {"id": "ID"}}]
+)
+def test_a_layout_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    """An unknown zone, column, exponent or currency is told before any file is opened."""
+    with pytest.raises(ValueError, match=r"zone|exponent|currency|column"):
+        Layout(**wrong)
+
+
+@pytest.mark.parametrize(
     ("line", "external_id", "code"),
     [
         (b"o-2,m-1,2026-03-01T10:00:00+08:00,12\n", "o-2", "WRONG_COLUMN_COUNT"),

@@ -18,7 +18,7 @@ from gamification.members.references import Reference
 from gamification.members.service import known_members
 from gamification.orders.columns import Layout
 from gamification.orders.files import FileUnreadable
-from gamification.orders.service import decisions, imports
+from gamification.orders.service import imports, ordering
 from gamification.orders.service.import_runs import Finding, note_batch
 from gamification.orders.service.imports import import_orders
 from tests.builders import FOR_EVER, TIERS, a_work, dump, rows_in
@@ -184,7 +184,7 @@ async def test_a_line_that_breaks_is_rejected_alone(till: Work, monkeypatch: pyt
             raise RuntimeError("a programmer's error")
         return accrue_for_order(book, purchase)
 
-    monkeypatch.setattr(decisions, "accrue_for_order", breaking)
+    monkeypatch.setattr(ordering, "accrue_for_order", breaking)
     lines = [f"flt/o{n},flt/m{n % 3},2026-01-05T09:00:00+08:00,{666 if n == 4 else 700},CNY,,order," for n in range(9)]
     summary = await imported(till, "\n".join([HEADER, *lines]).encode(), batch_rows=50)
     assert summary.counts["orders_recorded"] == 8

@@ -13,9 +13,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from click.testing import CliRunner
 from tortoise.context import TortoiseContext
 
+from app.__main__ import main
 from app.imports import NOT_BEGUN, REJECTED, LineProgress
 from app.local.secrets import NAMES
 from app.local.stores import Stores
@@ -23,9 +26,11 @@ from gamification.core.clock import FixedClock
 from gamification.core.database import fetch, fetch_value
 from gamification.core.work import Work
 from gamification.earning.rules import EarningPolicy
+from gamification.members.references import Reference
+from gamification.members.service import ensure_members
 from gamification.points.rules import Expiry, PointsPolicy
 from gamification.tiers.rules import Tier, TierPolicy
-from tests.builders import FOR_EVER, SPEC_LADDER, TIERS, a_work, assert_invariants, publish, rows_in
+from tests.builders import AT_THE_TILL, FOR_EVER, SPEC_LADDER, TIERS, a_work, assert_invariants, publish, rows_in
 from tests.databases import Database
 from tests.orders.histories import (
     LADDER,
@@ -102,20 +107,33 @@ async def test_cdnow_is_imported_whole_and_once(database: Database, clock: Fixed
 # -- the command ------------------------------------------------------------------------------------------------------
 
 
+LAUNCH = """
+import contextlib, os, app.imports
+from app.local.programme import settings_from
+app.imports.tool_settings = lambda: contextlib.nullcontext(settings_from(os.environ))
+app.imports.command(prog_name="import-orders")
+"""
+
+
+def test_the_command_is_one_of_the_programme() -> None:
+    """`python -m app import-orders --help` names the options and our columns."""
+    told = CliRunner().invoke(main, ["import-orders", "--help"])
+    assert told.exit_code == 0
+    assert all(word in told.output for word in ("--map OURS=THEIRS", "--again", "--report", "member_external_id"))
+
+
 @pytest.fixture
 async def command(database: Database, stores: Stores, clock: FixedClock, tmp_path: Path) -> Callable[..., Any]:
-    """Starts `python -m app import-orders` on a published programme, told everything by its environment."""
+    """Starts the command as a process on a published programme, told everything by its environment."""
     await publish(clock, FOR_EVER, LADDER, TIERS)
     keys = {name: f"{number:02x}" * 32 for number, name in enumerate(NAMES, start=1)}
-    given = {
-        "ENVIRONMENT": "production", "DATABASE_URL": database.url, "REDIS_URL": stores.redis_url,
-        "WECHAT_APPID": "wx0", "WECHAT_SECRET": "secret", "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT),
-    }  # fmt: skip
+    stores_given = {"DATABASE_URL": database.url, "REDIS_URL": stores.redis_url}
+    given = {**keys, **stores_given, "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
     async def start(*arguments: str | Path) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "app", "import-orders", *map(str, arguments), cwd=tmp_path,
-            env={**keys, **given}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            sys.executable, "-P", "-c", LAUNCH, *map(str, arguments), cwd=tmp_path,
+            env=given, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
     return start
@@ -158,10 +176,29 @@ async def test_the_command_tells_what_it_did(command: Any, tmp_path: Path) -> No
     assert (code, output) == (NOT_BEGUN, "") and "no column external_id" in errors
 
 
-async def batches_written(number: int) -> None:
-    """Return once another process has written that many batches."""
-    while await rows_in("import_batch") < number:  # noqa: ASYNC110 - another process cannot set an event
+LAST_LINE = b"%blast,%blast,2026-08-01T09:00:00+08:00,700,CNY,tea,order,"
+
+
+@asynccontextmanager
+async def holding(reference: Reference, database: Database, clock: FixedClock) -> AsyncIterator[None]:
+    """A member whose account is locked meanwhile: an import that comes to it waits."""
+    members = await ensure_members([reference], origin=AT_THE_TILL, now=clock.now())
+    connection = await asyncpg.connect(database.url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT lock_members($1::uuid[])", [members[reference]])
+            yield
+    finally:
+        await connection.close()
+
+
+async def killed_after(process: asyncio.subprocess.Process, batches: int) -> None:
+    """SIGKILL a process once it has written that many batches."""
+    while await rows_in("import_batch") < batches:
+        assert process.returncode is None, await ended(process)
         await asyncio.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    await process.communicate()
 
 
 async def test_a_killed_command_goes_on_where_it_stopped(
@@ -169,15 +206,15 @@ async def test_a_killed_command_goes_on_where_it_stopped(
 ) -> None:
     """SIGKILL in the middle; the same command ends with the books of an import that nobody disturbed."""
     file = tmp_path / "orders.csv"
-    file.write_bytes(a_file("killed/", rows=600))
-    process = await command(file, "--batch", "10")
-    await batches_written(9)
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
+    file.write_bytes(a_file("killed/", rows=600) + b"\n" + LAST_LINE % (b"killed/", b"killed/"))
+    async with holding(Reference("external", "killed/last"), database, clock):
+        process = await command(file, "--batch", "10")
+        await killed_after(process, batches=9)
     assert await fetch_value("SELECT count(*) FROM import_run WHERE finished_at IS NULL") == 1
     code, output, _ = await ended(await command(file))
     assert code == 0 and output.startswith("Went on at line ")
-    undisturbed = await imported(a_work(clock, FOR_EVER, LADDER, TIERS), a_file("calm/", rows=600), batch_rows=10)
+    calm = a_file("calm/", rows=600) + b"\n" + LAST_LINE % (b"calm/", b"calm/")
+    undisturbed = await imported(a_work(clock, FOR_EVER, LADDER, TIERS), calm, batch_rows=10)
     recorded = undisturbed.counts["orders_recorded"]
     assert f"orders   {recorded:,} recorded, 0 already there" in output
     assert await books_of("killed/") == await books_of("calm/")

@@ -16,9 +16,10 @@ from gamification.core.policy import PolicyMissing
 from gamification.earning.rules import EarningPolicy
 from gamification.members.references import Origin
 from gamification.orders.errors import AmountsDisagree, OrderConflict
-from gamification.orders.service import NewLine, NewRefund
+from gamification.orders.service import NewLine, NewOrder, NewRefund
 from gamification.orders.service.intake import preview
-from tests.builders import FOR_EVER, TIERS, Overtaken, a_work, dump, entries
+from tests.builders import FOR_EVER, TIERS, a_work, dump, entries, rows_in
+from tests.moves import Overtaken
 from tests.orders.builders import Shop, at, figures
 
 
@@ -64,26 +65,25 @@ async def test_the_same_order_again_changes_nothing_and_says_so(shop: Shop) -> N
     assert await dump() == before
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"paid_at": at("03-02T10:01")},
-        {"store": "SH-02"},
-        {"channel": "web"},
-        {"currency": "HKD"},
-        {"lines": (NewLine("sku-1", None, 1, 10_000),)},
-        {"lines": (NewLine("sku-0", None, 2, 10_000),)},
-        {"lines": (NewLine("sku-0", None, 1, 10_000, eligible=False),)},
-        {"lines": (NewLine("sku-0", None, 1, 9_000),), "excluded_fen": 1_000},
-    ],
-)
-async def test_another_order_under_the_same_id_is_refused(shop: Shop, change: dict[str, Any]) -> None:
+CHANGES: list[dict[str, Any]] = [
+    {"paid_at": at("03-02T10:01")},
+    {"store": "SH-02"},
+    {"channel": "web"},
+    {"currency": "HKD"},
+    {"lines": (NewLine("sku-1", None, 1, 10_000),)},
+    {"lines": (NewLine("sku-0", None, 2, 10_000),)},
+    {"lines": (NewLine("sku-0", None, 1, 10_000, eligible=False),)},
+    {"lines": (NewLine("sku-0", None, 1, 9_000),), "excluded_fen": 1_000},
+]
+
+
+async def test_another_order_under_the_same_id_is_refused(shop: Shop) -> None:
     """Any difference is a conflict; nothing changes."""
     order = shop.order("A", 10_000)
     await shop.sent(order)
     before = await dump()
-    (refusal,) = await shop.send(replace(order, **change))
-    assert isinstance(refusal, OrderConflict) and refusal.external_id == order.external_id
+    refusals = await shop.send(*(replace(order, **change) for change in CHANGES))
+    assert [(type(each), each.external_id) for each in refusals] == [(OrderConflict, order.external_id)] * len(CHANGES)
     assert await dump() == before
 
 
@@ -139,12 +139,19 @@ async def test_an_unknown_member_is_refused_or_created(shop: Shop) -> None:
         ({"store": "s" * 41}, "store"),
     ],
 )
-async def test_an_order_out_of_bounds_is_refused_alone(shop: Shop, change: dict[str, Any], field: str) -> None:
-    """The refusal names the field; a neighbour in the batch is recorded."""
-    good = shop.order("A", 10_000)
-    refusal, answer = await shop.send(replace(shop.order("B", 10_000), **change), good)
-    assert isinstance(refusal, InvalidInput) and refusal.field == field
-    assert figures([answer]) == [("order", 100, 100)]
+def test_an_order_out_of_bounds_is_refused(change: dict[str, Any], field: str) -> None:
+    """The refusal names the field."""
+    order = Shop(a_work(FixedClock(at("03-02")), FOR_EVER)).order("A", 10_000)
+    with pytest.raises(InvalidInput) as refusal:
+        replace(order, **change).check()
+    assert refusal.value.field == field
+
+
+async def test_an_order_out_of_bounds_does_not_touch_its_neighbours(shop: Shop) -> None:
+    """The good order of a batch is recorded, nothing of the other is kept."""
+    outcomes = await shop.send(shop.order("B", 10_000, store=""), shop.order("A", 10_000))
+    assert figures(outcomes) == ["INVALID_INPUT", ("order", 100, 100)]
+    assert await rows_in("sales_order") == 1
 
 
 async def test_amounts_have_to_agree(shop: Shop) -> None:
@@ -166,7 +173,7 @@ async def test_without_a_policy_an_order_is_refused_and_can_be_sent_again(shop: 
 async def test_a_preview_of_intake_answers_what_recording_answers_and_writes_nothing(shop: Shop) -> None:
     """Orders, refunds and refusals alike; only the ids drawn differ."""
     await shop.sent(shop.order("A", 30_000, 20_000))
-    requests = [
+    requests: list[NewOrder | NewRefund] = [
         shop.order("B", 10_000),
         shop.order("A", 1),
         shop.refund("R1", "A", None, (0, 10_000)),
@@ -179,7 +186,8 @@ async def test_a_preview_of_intake_answers_what_recording_answers_and_writes_not
         assert await dump() == before
         (outcome,) = await shop.send(request)
         drawn = {"refund_id": None} if isinstance(request, NewRefund) else {"order_id": None}
-        if seen.refusal is not None:
+        if seen.answer is None:
+            assert seen.refusal is not None
             assert (seen.refusal.code, seen.refusal.fields()) == (outcome.code, outcome.fields())
         else:
             assert replace(seen.answer, **drawn) == replace(outcome, **drawn)

@@ -12,7 +12,8 @@ from gamification.core.clock import FixedClock
 from gamification.core.database import fetch
 from gamification.orders import jobs
 from gamification.orders.service import NewRefund, place_waiting
-from tests.builders import Overtaken, dump
+from tests.builders import dump
+from tests.moves import Overtaken
 from tests.orders.builders import Shop, figures
 
 

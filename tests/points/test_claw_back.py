@@ -14,24 +14,8 @@ from gamification.core.ids import new_id
 from gamification.core.work import Work
 from gamification.points.errors import InsufficientPoints
 from gamification.points.rules import Expiry, PointsPolicy
-from tests.builders import (
-    MOVE,
-    ClawBack,
-    Earn,
-    Moved,
-    a_member,
-    a_work,
-    balance,
-    booked,
-    claw_back,
-    done,
-    earn,
-    entries,
-    give_back,
-    lots,
-    move_verb,
-    spend,
-)
+from tests.builders import a_member, a_work, balance, booked, claw_back, done, earn, entries, give_back, lots, spend
+from tests.moves import MOVE, ClawBack, Earn, Moved, move_verb
 
 
 @pytest.mark.parametrize(
@@ -71,15 +55,14 @@ async def test_a_claw_back_that_finds_nothing_still_says_so(work: Work, clock: F
 async def test_a_claw_back_goes_line_order_others_debt(work: Work, clock: FixedClock) -> None:
     """Waiting points of the line, of the order, then usable ones of the line, of the order, of others by expiry."""
     mei, order = await a_member(clock), new_id()
-    plain = {"order_id": order}
     waiting = a_work(clock, PointsPolicy(activation_days=5))
     await earn(a_work(clock, PointsPolicy(Expiry(9, "day"))), mei, 1)
     await earn(a_work(clock, PointsPolicy(Expiry(3, "day"))), mei, 2)
-    await earn(work, mei, 12, **plain, portions=((0, 4), (1, 8)))
-    await earn(waiting, mei, 48, **plain, portions=((0, 16), (1, 32)))
+    await earn(work, mei, 12, order_id=order, portions=((0, 4), (1, 8)))
+    await earn(waiting, mei, 48, order_id=order, portions=((0, 16), (1, 32)))
     steps: list[tuple[int, list[int]]] = []
     for points in (32, 16, 8, 4, 2, 1, 7):
-        moved = await claw_back(work, mei, points, **plain, order_line=1)
+        moved = await claw_back(work, mei, points, order_id=order, order_line=1)
         steps.append((moved.debt, await lots(mei)))
     assert steps == [
         (0, [2, 1, 4, 8, 16]), (0, [2, 1, 4, 8]), (0, [2, 1, 4]), (0, [2, 1]), (0, [1]), (0, []), (7, []),

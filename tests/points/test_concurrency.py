@@ -15,12 +15,6 @@ from gamification.points.errors import InsufficientPoints
 from gamification.points.rules import Expiry, PointsPolicy
 from tests.builders import (
     FOR_EVER,
-    MOVE,
-    ClawBack,
-    Earn,
-    Move,
-    Moved,
-    Spend,
     a_crowd_of_connections,
     a_member,
     a_work,
@@ -35,6 +29,7 @@ from tests.builders import (
     spend,
 )
 from tests.databases import Database
+from tests.moves import MOVE, ClawBack, Earn, Move, Moved, Spend
 
 
 async def test_twenty_takes_from_a_hundred_points_never_overdraw(database: Database, clock: FixedClock) -> None:

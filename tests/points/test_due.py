@@ -20,11 +20,6 @@ from gamification.points.jobs import sweep_due
 from gamification.points.rules import Expiry, PointsPolicy
 from tests.builders import (
     FOR_EVER,
-    MOVE,
-    Earn,
-    GiveBack,
-    Moved,
-    Spend,
     a_member,
     a_work,
     account,
@@ -37,11 +32,11 @@ from tests.builders import (
     earn,
     entries,
     lots,
-    move_verb,
     some_members,
     spend,
     thorough,
 )
+from tests.moves import MOVE, Earn, GiveBack, Moved, Spend, move_verb
 
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 START = datetime.fromisoformat("2026-03-02T10:00:00+08:00")

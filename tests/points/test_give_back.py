@@ -11,23 +11,8 @@ from gamification.core.clock import FixedClock
 from gamification.core.database import fetch
 from gamification.core.work import Work
 from gamification.points.rules import Expiry, PointsPolicy
-from tests.builders import (
-    MOVE,
-    Earn,
-    GiveBack,
-    Moved,
-    a_member,
-    a_work,
-    balance,
-    booked,
-    claw_back,
-    done,
-    earn,
-    entries,
-    give_back,
-    lots,
-    spend,
-)
+from tests.builders import a_member, a_work, balance, booked, claw_back, done, earn, entries, give_back, lots, spend
+from tests.moves import MOVE, Earn, GiveBack, Moved
 
 DAY = timedelta(days=1)
 
@@ -70,31 +55,30 @@ async def test_what_comes_back_repays_debt_last_taken_first(work: Work, clock: F
     assert await lots(mei) == [5, 10, 3]
 
 
-@pytest.mark.parametrize(
-    ("lived", "passed", "by_member", "left"),
-    [
-        (90, 0, False, [(10, 90)]),
-        (29, 0, False, [(10, 30)]),
-        (30, 0, False, [(10, 30)]),
-        (29, 0, True, [(10, 29)]),
-        (5, 20, False, [(10, 30)]),
-        (5, 20, True, []),
-        (None, 20, False, [(10, None)]),
-        (None, 20, True, [(10, None)]),
-    ],
-)
-async def test_short_lived_points_get_thirty_days_unless_the_member_cancels(
-    work: Work, clock: FixedClock, lived: int | None, passed: int, by_member: bool, left: list[tuple[int, int | None]]
-) -> None:
+LIVES: list[tuple[int | None, int, bool, list[tuple[int, int | None]]]] = [
+    (90, 0, False, [(10, 90)]),
+    (29, 0, False, [(10, 30)]),
+    (30, 0, False, [(10, 30)]),
+    (29, 0, True, [(10, 29)]),
+    (5, 20, False, [(10, 30)]),
+    (5, 20, True, []),
+    (None, 20, False, [(10, None)]),
+    (None, 20, True, [(10, None)]),
+]
+"""Days that points live, days that pass, whether the member cancels; what is left, with its days."""
+
+
+async def test_short_lived_points_get_thirty_days_unless_the_member_cancels(work: Work, clock: FixedClock) -> None:
     """Less than 30 days left or expired: a child lot of 30 days; enough left or no expiry: the lot itself; by the
     member's own cancellation never longer than before."""
-    mei = await a_member(clock)
-    await earn(living(work, lived), mei, 10)
-    taken = await spend(work, mei, 10)
-    clock.advance(passed * DAY)
-    await give_back(work, mei, taken.seq, by_member=by_member)
-    assert await expiries(work, mei) == left
-    assert (await balance(work, mei)).available == sum(points for points, _ in left)
+    for lived, passed, by_member, left in LIVES:
+        mei = await a_member(clock)
+        await earn(living(work, lived), mei, 10)
+        taken = await spend(work, mei, 10)
+        clock.advance(passed * DAY)
+        await give_back(work, mei, taken.seq, by_member=by_member)
+        assert await expiries(work, mei) == left
+        assert (await balance(work, mei)).available == sum(points for points, _ in left)
 
 
 async def test_exactly_thirty_days_left_are_enough(work: Work, clock: FixedClock) -> None:

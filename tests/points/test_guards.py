@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from itertools import product
 
 import asyncpg
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from gamification.core.clock import FixedClock
 from gamification.core.database import execute, fetch
 from gamification.core.work import Work
-from tests.builders import MOVE, Grow, Moved, a_member, account, dump, earn, spend
+from tests.builders import a_member, account, dump, earn, spend
 from tests.databases import Database
+from tests.moves import MOVE, Grow, Moved
 
 TABLES = ("account", "entry", "lot", "allocation")
 CHANGES = ("UPDATE {} SET member_id = member_id", "DELETE FROM {}", "TRUNCATE {}")
@@ -25,53 +27,52 @@ async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("what", ["INSERT INTO {} DEFAULT VALUES", *CHANGES])
-async def test_the_application_cannot_write_the_ledger_by_hand(work: Work, table: str, what: str) -> None:
+async def test_the_application_cannot_write_the_ledger_by_hand(work: Work, clock: FixedClock) -> None:
     """INSERT, UPDATE, DELETE and TRUNCATE are not granted; only `ledger_write` writes."""
+    await a_member(clock, points=5)
     before = await dump()
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await execute(what.format(table))
+    for table, what in product(TABLES, ("INSERT INTO {} DEFAULT VALUES", *CHANGES)):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await execute(what.format(table))
     assert await dump() == before
 
 
-@pytest.mark.parametrize("table", ["entry", "allocation"])
-@pytest.mark.parametrize("what", CHANGES)
 async def test_lines_of_the_ledger_are_for_ever_even_for_the_owner(
-    work: Work, clock: FixedClock, owner: asyncpg.Connection, table: str, what: str
+    work: Work, clock: FixedClock, owner: asyncpg.Connection
 ) -> None:
     """Entries and allocations refuse every change by a trigger."""
     mei = await a_member(clock)
     await earn(work, mei, 5)
     await spend(work, mei, 1)
-    with pytest.raises(asyncpg.RestrictViolationError):
-        await owner.execute(what.format(table))
+    for table, what in product(("entry", "allocation"), CHANGES):
+        with pytest.raises(asyncpg.RestrictViolationError):
+            await owner.execute(what.format(table))
 
 
-@pytest.mark.parametrize(
-    ("change", "constraint"),
-    [
-        ("UPDATE account SET available = -1", "account_available_not_negative"),
-        ("UPDATE account SET pending = -1", "account_pending_not_negative"),
-        ("UPDATE account SET held = -1", "account_held_not_negative"),
-        ("UPDATE account SET debt = -1", "account_debt_not_negative"),
-        ("UPDATE account SET available = 1, debt = 1", "account_in_debt_has_nothing_available"),
-        ("UPDATE lot SET remaining = -1, open = false", "lot_remaining_within_original"),
-        ("UPDATE lot SET held = -1", "lot_held_within_original"),
-        ("UPDATE lot SET open = NOT open", "lot_open_while_anything_is_left"),
-        ("UPDATE lot SET original = 0, remaining = 0, open = false", "lot_original_positive"),
-        ("UPDATE lot SET expires_at = activates_at", "lot_expires_after_activation"),
-    ],
-)
+IMPOSSIBLE = [
+    ("UPDATE account SET available = -1", "account_available_not_negative"),
+    ("UPDATE account SET pending = -1", "account_pending_not_negative"),
+    ("UPDATE account SET held = -1", "account_held_not_negative"),
+    ("UPDATE account SET debt = -1", "account_debt_not_negative"),
+    ("UPDATE account SET available = 1, debt = 1", "account_in_debt_has_nothing_available"),
+    ("UPDATE lot SET remaining = -1, open = false", "lot_remaining_within_original"),
+    ("UPDATE lot SET held = -1", "lot_held_within_original"),
+    ("UPDATE lot SET open = NOT open", "lot_open_while_anything_is_left"),
+    ("UPDATE lot SET original = 0, remaining = 0, open = false", "lot_original_positive"),
+    ("UPDATE lot SET expires_at = activates_at", "lot_expires_after_activation"),
+]
+
+
 async def test_books_that_cannot_be_are_refused_even_to_the_owner(
-    work: Work, clock: FixedClock, owner: asyncpg.Connection, change: str, constraint: str
+    work: Work, clock: FixedClock, owner: asyncpg.Connection
 ) -> None:
     """Each constraint stands under its name."""
     mei = await a_member(clock)
     await earn(work, mei, 5)
-    with pytest.raises(asyncpg.CheckViolationError) as refusal:
-        await owner.execute(change)
-    assert refusal.value.constraint_name == constraint
+    for change, constraint in IMPOSSIBLE:
+        with pytest.raises(asyncpg.CheckViolationError) as refusal:
+            await owner.execute(change)
+        assert refusal.value.constraint_name == constraint
 
 
 async def test_growth_never_falls_below_zero(work: Work, clock: FixedClock) -> None:

@@ -54,7 +54,6 @@ async def served(settings: Settings, tokens: Tokens) -> AsyncIterator[Programme]
     """The application under uvicorn on a free port, ended at the end."""
     config = uvicorn.Config(create_app(settings), port=0, log_config=None, ws="websockets-sansio", lifespan="on")
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve())
     while not server.started:
         if serving.done():

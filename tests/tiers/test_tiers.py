@@ -13,9 +13,10 @@ from gamification.core.database import fetch
 from gamification.core.work import Work
 from gamification.tiers.queries import progress_by_member_ids
 from gamification.tiers.rules import Tier, TierPolicy
-from tests.builders import EARNING, FOR_EVER, TIERS, Overtaken, a_work, assert_invariants, dump, publish, rows_in
+from tests.builders import EARNING, FOR_EVER, TIERS, a_work, assert_invariants, dump, publish, rows_in
 from tests.conftest import MONDAY_MORNING
 from tests.databases import Database
+from tests.moves import Overtaken
 from tests.orders.builders import Shop, at
 
 

@@ -15,6 +15,7 @@ from gamification.core.clock import FixedClock
 from gamification.core.database import fetch, fetch_value
 from gamification.core.work import Work
 from gamification.transparency import audit, queries, service
+from gamification.transparency.builder import ENTRIES_PER_CHUNK
 from gamification.transparency.checkpoints import Signer, Verifier
 from gamification.transparency.keeper import Copies, Keeper
 from tests.builders import a_member, earn, spend
@@ -29,7 +30,7 @@ async def no_heartbeat() -> None:
     """Outside the worker there is no lease to keep."""
 
 
-async def caught_up(entries_max: int = service.ENTRIES_PER_CHUNK) -> int:
+async def caught_up(entries_max: int = ENTRIES_PER_CHUNK) -> int:
     """Log until nothing is unlogged; returns how many entries that took.
 
     The horizon counts transactions of the whole server, so that other tests may hold it back for a moment.
@@ -92,5 +93,17 @@ async def an_owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
     try:
         await connection.execute("SET session_replication_role = replica")
         yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def a_transaction_under_way(database: Database) -> AsyncIterator[None]:
+    """Another session with a number of its own, which holds the horizon back."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        async with connection.transaction():
+            await connection.fetchval("SELECT pg_current_xact_id()")
+            yield
     finally:
         await connection.close()

@@ -46,7 +46,8 @@ CHECKPOINT = (
     "20852163\n"
     "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
     "\n"
-    "— example.com/ledger 7E1ubY80rjRnrSHorv0mq2Ag090zt1gOZ95l/eWMinkV0Nup3FAZiEPrG7rR22X7brq3hySg5CzctDR9QPyKv6aBIQM=\n"
+    "— example.com/ledger "
+    "7E1ubY80rjRnrSHorv0mq2Ag090zt1gOZ95l/eWMinkV0Nup3FAZiEPrG7rR22X7brq3hySg5CzctDR9QPyKv6aBIQM=\n"
 )
 
 # Published with the format's first implementation, golang.org/x/mod/sumdb/note.
@@ -89,7 +90,7 @@ def test_every_column_of_an_entry_counts() -> None:
             other = '{"rule": "other"}'
         else:
             other = value + timedelta(days=1) if isinstance(value, date) else f"{value}X"
-        changed = ENTRY._replace(**{name: other})
+        changed = LoggedEntry(**{**ENTRY._asdict(), name: other})
         known.add(leaf_text(PSEUDONYM, changed, trace_digest(b"", details_of(changed))))
     assert len(known) == len(ENTRY) + 1
 

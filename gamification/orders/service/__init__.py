@@ -5,7 +5,7 @@ accounts in id order, then the directories of external ids.
 """
 
 from gamification.orders.errors import OrderConflict
-from gamification.orders.service.decisions import OrderRecorded, RefundRecorded
+from gamification.orders.service.commands import OrderRecorded, RefundRecorded
 from gamification.orders.service.intake import place_waiting, record, record_one
 from gamification.orders.service.requests import NewLine, NewOrder, NewRefund
 

@@ -28,7 +28,7 @@ from gamification.members.service import known_members
 from gamification.orders.columns import Layout
 from gamification.orders.files import Format, Rejection, Row, Survey, read
 from gamification.orders.lanes import LANES, Entry, deal
-from gamification.orders.service.decisions import OrderRecorded
+from gamification.orders.service.commands import OrderRecorded
 from gamification.orders.service.import_runs import Finding, Run, counts_of, finish_run, note_batch, open_run
 from gamification.orders.service.intake import Recorded, Request, record
 from gamification.orders.service.requests import MemberName, NewRefund

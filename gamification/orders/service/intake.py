@@ -14,17 +14,9 @@ from gamification.core.work import Preview, Work
 from gamification.members.references import Origin, Reference
 from gamification.members.service import ensure_members, known_members
 from gamification.orders.errors import RefundConflict
-from gamification.orders.service.decisions import (
-    INTAKE,
-    INTAKE_WITH_REFUNDS,
-    Intake,
-    OrderRecorded,
-    RecordOrder,
-    RecordRefund,
-    RefundRecorded,
-    restore_refund,
-    waiting_body,
-)
+from gamification.orders.service.commands import Intake, OrderRecorded, RecordOrder, RecordRefund, RefundRecorded
+from gamification.orders.service.decisions import INTAKE, INTAKE_WITH_REFUNDS
+from gamification.orders.service.refunding import restore_refund, waiting_body
 from gamification.orders.service.requests import MemberName, NewOrder, NewRefund
 
 Request = NewOrder | NewRefund

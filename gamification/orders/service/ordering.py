@@ -1,0 +1,70 @@
+"""The decision on an order: what it earns is posted, and the order is kept."""
+
+from __future__ import annotations
+
+from gamification.core.ids import new_id
+from gamification.earning.service import Earned, Purchase, accrue_for_order
+from gamification.orders.errors import OrderConflict
+from gamification.orders.models import OrderDirectory
+from gamification.orders.rules import KnownOrder, Line
+from gamification.orders.service.commands import OrderRecorded, RecordOrder
+from gamification.orders.service.loads import ORDERS, OWNERS, WAITING, WaitingRow, find_order, put_order
+from gamification.orders.service.refunding import record_refund, restore_refund
+from gamification.orders.service.requests import NewOrder
+from gamification.points.book import Book
+from gamification.tiers.service import raise_tier
+
+
+def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
+    """Post what an order earns and keep it. The same order again changes nothing. Refuses: OrderConflict."""
+    order = command.order
+    fingerprint = order.fingerprint()
+    known = find_order(book, order.external_id)
+    if known is not None:
+        if bytes(known.fingerprint) != fingerprint:
+            raise OrderConflict(external_id=order.external_id)
+        return _recorded(book, known, already_recorded=True, raised_to=None)
+    if book.shared(OWNERS.name, order.external_id) is not None:
+        raise OrderConflict(external_id=order.external_id)
+    purchase = Purchase(new_id(), order.paid_at, _eligible_fen(order))
+    earned = accrue_for_order(book, purchase)
+    raised = raise_tier(book, order.paid_at)
+    known = _keep_order(book, command, purchase, earned, fingerprint)
+    waiting: WaitingRow | None = book.shared(WAITING.name, order.external_id)
+    for external_id, body, received_at in waiting.refunds if waiting else ():
+        refund = restore_refund(order.external_id, external_id, body)
+        record_refund(book, refund, waited_since=received_at)
+    return _recorded(book, known, already_recorded=False, raised_to=raised.code if raised else None)
+
+
+def _eligible_fen(order: NewOrder) -> tuple[int, ...]:
+    return tuple(line.net_fen if line.eligible else 0 for line in order.lines)
+
+
+def _recorded(book: Book, order: KnownOrder, *, already_recorded: bool, raised_to: str | None) -> OrderRecorded:
+    points = sum(line.points_earned for line in order.lines) + order.ladder_points
+    growth = sum(line.growth_earned for line in order.lines)
+    return OrderRecorded(
+        order.id, book.member_id, order.external_id, already_recorded, points, order.ladder_points, growth,
+        raised_to, book.points.available,
+    )  # fmt: skip
+
+
+def _keep_order(book: Book, command: RecordOrder, purchase: Purchase, earned: Earned, print_: bytes) -> KnownOrder:
+    """Write the order's rows, and remember them for the rest of the batch."""
+    order = command.order
+    lines = tuple(
+        Line(number, new.sku, new.category, new.quantity, new.net_fen, new.eligible, 0, 0, points, 0, 0, growth, 0)
+        for number, (new, points, growth) in enumerate(
+            zip(order.lines, earned.line_points, earned.line_growth, strict=True)
+        )
+    )
+    known = KnownOrder(
+        book.member_id, purchase.order_id, order.external_id, order.channel, order.store, order.currency,
+        order.paid_at, book.now, command.month, order.paid_fen - order.excluded_fen, purchase.base_fen, 0,
+        earned.ladder_points, print_, lines,
+    )  # fmt: skip
+    book.insert(OrderDirectory, external_id=order.external_id, order_id=purchase.order_id)
+    book.loaded(ORDERS.name).append(known)
+    put_order(book, known, known.lines)
+    return known
