@@ -31,7 +31,7 @@ def test_a_line_is_json_with_its_process_and_correlation_id(logs: StringIO) -> N
     """Lines of structlog and of the standard library carry the same fields, and the correlation id of their work."""
     with correlated("c-1"):
         structlog.get_logger("draws").info("draw.settled", winners=3)
-        logging.getLogger("uvicorn.error").warning("slow %s", "request")
+        logging.getLogger("some.library").warning("slow %s", "request")
     with correlated() as new:
         structlog.get_logger("draws").info("again")
     first, second, third = (orjson.loads(line) for line in logs.getvalue().splitlines())
@@ -39,7 +39,7 @@ def test_a_line_is_json_with_its_process_and_correlation_id(logs: StringIO) -> N
         assert line.pop("timestamp").endswith("Z")
     common = {"correlation_id": "c-1", "process": "worker"}
     assert first == {"event": "draw.settled", "winners": 3, "level": "info", "logger": "draws", **common}
-    assert second == {"event": "slow request", "level": "warning", "logger": "uvicorn.error", **common}
+    assert second == {"event": "slow request", "level": "warning", "logger": "some.library", **common}
     assert third["correlation_id"] == new != "c-1"
 
 
