@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from asyncpg.exceptions import CharacterNotInRepertoireError, UntranslatableCharacterError
 from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
@@ -27,6 +28,13 @@ FAULT_MESSAGES: Mapping[str, str] = {
     "zh-CN": "系统繁忙,请稍后重试",
     "en": "Something went wrong on our side.",
 }
+UNSTORABLE_MESSAGES: Mapping[str, str] = {
+    "zh-CN": "文本中含有无法保存的字符",
+    "en": "A text holds a character that cannot be stored.",
+}
+UNSTORABLE = (CharacterNotInRepertoireError, UntranslatableCharacterError)
+"""How PostgreSQL refuses U+0000, wherever in a text it stands: the caller's fault and not ours."""
+
 FRAMES_MAX = 12
 SUMMARY_LENGTH_MAX = 200
 _LONG_NUMBER = re.compile(r"\d{7,}")
@@ -70,6 +78,8 @@ def _shown(error: GraphQLError, locale: str, operation: str | None) -> GraphQLEr
         return _replaced(error, cause.message(locale), {"code": cause.code, "kind": cause.kind})
     if _is_coercion(error, cause):
         return _replaced(error, error.message, {"code": "BAD_USER_INPUT"})
+    if isinstance(cause, UNSTORABLE) or isinstance(cause.__cause__, UNSTORABLE):
+        return _replaced(error, UNSTORABLE_MESSAGES[locale], {"code": "BAD_USER_INPUT"})
     current = current_correlation()
     _log_fault(cause, operation, error.path, current)
     return _replaced(error, _fault_message(locale), {"code": "INTERNAL_ERROR", "correlationId": current})

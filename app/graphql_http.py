@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -99,7 +100,8 @@ class GraphQLEndpoint:
         prepared = self.engine.prepare(request, context)
         self._check_method(scope["method"], prepared, streams=media_type == EVENT_STREAM)
         if media_type == EVENT_STREAM:
-            await self._stream(receive, send, headers, prepared, request, context)
+            again = partial(self._context, scope, receive, headers)
+            await self._stream(receive, send, headers, self._payloads(prepared, request, context, again))
         else:
             result = await self._execute(prepared, request, context)
             status, body = answer_of(result, media_type)
@@ -145,9 +147,7 @@ class GraphQLEndpoint:
         receive: Receive,
         send: Send,
         headers: Headers,
-        prepared: Prepared,
-        request: OperationRequest,
-        context: Context,
+        payloads: AsyncGenerator[bytes, None],
     ) -> None:
         if self.streams >= self.policy.streams_max:
             raise rejected("Too many streams are open.", "TOO_MANY_STREAMS", 503, retry_after="5")
@@ -155,18 +155,29 @@ class GraphQLEndpoint:
         self.streams += 1
         try:
             await _send_start(send, 200, {**STREAM_HEADERS, **cross_origin})
-            await send_events(receive, send, self._payloads(prepared, request, context))
+            await send_events(receive, send, payloads)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self.streams -= 1
 
     async def _payloads(
-        self, prepared: Prepared, request: OperationRequest, context: Context
+        self,
+        prepared: Prepared,
+        request: OperationRequest,
+        context: Context,
+        again: Callable[[], Awaitable[Context]],
     ) -> AsyncGenerator[bytes, None]:
-        """Every answer as JSON; a fault of the stream itself is its last answer."""
+        """Every answer as JSON; a fault of the stream itself is its last answer.
+
+        A subscription asks `again` who the caller is before each answer: a token or session that ended ends it.
+        """
         try:
             async for result in self.engine.stream(prepared, request, context):
+                if prepared.kind is OperationType.SUBSCRIPTION:
+                    await again()
                 yield answer_of(result, RESPONSE_JSON)[1]
+        except RequestRejected as rejection:
+            yield orjson.dumps({"errors": [error.formatted for error in rejection.errors]})
         except Exception as error:  # noqa: BLE001 - likewise
             shown = fault(error, locale=context.locale, operation=prepared.name)
             yield orjson.dumps({"errors": [shown.formatted]})

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import orjson
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import GraphQL
@@ -130,6 +130,8 @@ class Operations:
             context = await session.context()
             prepared = self.engine.prepare(request, context)
             async for result in self.engine.stream(prepared, request, context):
+                if prepared.kind is OperationType.SUBSCRIPTION:
+                    await session.context()  # a token or session that ended ends what it follows
                 yield result
         except RequestRejected as rejection:
             yield PreExecutionError(data=None, errors=rejection.errors)

@@ -127,6 +127,8 @@ def command(
     click.echo(told(summary, seconds=time.monotonic() - started))
     if report is not None:
         click.echo(f"Lines to look at: {report}")
+    elif summary.counts["lines_rejected"]:
+        click.echo("Which lines, and why: the same command with --report FILE")
     context.exit(REJECTED if summary.counts["lines_rejected"] else 0)
 
 

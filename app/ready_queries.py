@@ -37,7 +37,12 @@ STAFF_QUERIES = [
                 "member": {"reference": {"namespace": "EXTERNAL", "value": "demo-xiaohong"}},
                 "paidAt": "2026-01-15T12:00:00+08:00",
                 "paidFen": 12800,
-                "lines": [{"sku": "latte", "category": "咖啡 Coffee", "quantity": 4, "netFen": 12800}],
+                "excludedFen": 0,
+                "channel": "store",
+                "currency": "CNY",
+                "lines": [
+                    {"sku": "latte", "category": "咖啡 Coffee", "quantity": 4, "netFen": 12800, "eligible": True}
+                ],
             }
         },
     ),

@@ -38,7 +38,7 @@ def key_of(value: str, type_name: str, *, argument: str = "id") -> UUID:
 
 def number_of(key: str) -> int:
     """The number inside a global id whose type counts its rows. Raises ValueError."""
-    number = int(key)
+    number = int(key) if key.isascii() and key.isdecimal() else 0
     if not 0 < number <= NUMBER_MAX:
         raise ValueError
     return number

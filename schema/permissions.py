@@ -93,7 +93,8 @@ class Allow(FieldExtension):
     def apply(self, field: StrawberryField) -> None:
         """Print who may call the field as its directive."""
         names = [name for permission in self.permissions for name in permission.names]
-        field.directives = [*field.directives, AllowDirective(to=names)]
+        others = [each for each in field.directives if not isinstance(each, AllowDirective)]  # of another schema
+        field.directives = [*others, AllowDirective(to=names)]
 
     def check(self, context: Context) -> None:
         """Raises UNAUTHENTICATED or FORBIDDEN in the caller's language."""

@@ -17,6 +17,7 @@ from gamification.points import errors, explanations, queries
 from gamification.points.models import GROWTH, POINTS
 from schema.context import Context, Info
 from schema.live import Live, News
+from schema.nodes import number_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Member
 from schema.refusals import Refusal
@@ -127,7 +128,7 @@ async def entry_of(key: str, context: Context) -> PointsEntry | None:
     member_id = UUID(member)
     if context.actor.member_id != member_id and context.actor.kind != "staff":
         return None
-    row = await queries.entry(member_id, str(Currency(currency).value), int(seq))
+    row = await queries.entry(member_id, str(Currency(currency).value), number_of(seq))
     return PointsEntry.of(row) if row else None
 
 

@@ -14,6 +14,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+import click
+
 from app.local.accounts import Account, give_to
 
 BOUND = Path(__file__).with_name("bound.py")
@@ -25,7 +27,7 @@ LOG_LINES_SHOWN = 15
 Process = subprocess.Popen[bytes]
 
 
-class LocalServerFailed(Exception):
+class LocalServerFailed(click.ClickException):
     """A local server cannot be had; the message says why and what to do."""
 
 

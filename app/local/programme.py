@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+from pydantic import ValidationError
+
 from app.local.children import HOST, LocalServerFailed, is_free, lasting_port
 from app.local.endpoints import Endpoints, endpoints_file, tokens_file
 from app.local.preparation import Prepare, kept_tokens, new_tokens, prepare_demonstration
@@ -20,6 +23,7 @@ from app.settings import LOCAL_WECHAT_APPID, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".jifen"
+DATABASE_SECONDS_MAX = 10.0
 
 
 def app_program(name: str, *options: str) -> Program:
@@ -67,6 +71,27 @@ def refuse_taken_port(port: int) -> None:
         raise LocalServerFailed(f"port {port} is taken; choose one with PORT, such as PORT={port + 1}")
 
 
+def fit_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings of an environment. Raises LocalServerFailed with the names and the reasons, never the values."""
+    try:
+        return settings_from(environment)
+    except ValidationError as unfit:
+        told = [": ".join([*(str(each).upper() for each in fault["loc"]), fault["msg"]]) for fault in unfit.errors()]
+        raise LocalServerFailed("; ".join(told)) from None
+
+
+async def refuse_lost_database(settings: Settings, given: Mapping[str, str]) -> None:
+    """Raises LocalServerFailed when the given database cannot be reached; our own one was waited for."""
+    if not given.get("DATABASE_URL"):
+        return
+    try:
+        connection = await asyncpg.connect(settings.database_url, timeout=DATABASE_SECONDS_MAX, statement_cache_size=0)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        told = str(fault) or type(fault).__name__
+        raise LocalServerFailed(f"no connection to the database that DATABASE_URL names: {told}") from None
+    await connection.close()
+
+
 @asynccontextmanager
 async def serving(
     folder: Path,
@@ -81,8 +106,9 @@ async def serving(
         with running_stores(folder, environment=given) as stores:
             environment = process_environment(folder, stores.environment(), given)
             environment, standin = with_wechat(folder, environment)
-            settings = settings_from(environment)
+            settings = fit_settings(environment)
             refuse_taken_port(settings.port)
+            await refuse_lost_database(settings, given)
             kept = await kept_tokens(folder, settings)
             tokens = kept or await new_tokens(folder, settings, prepare)
             async with Supervisor([*programs, *standin], environment=environment, logs=folder / "logs") as supervisor:
@@ -125,9 +151,9 @@ def tool_settings(folder: Path = FOLDER, given: Mapping[str, str] = os.environ) 
     In production everything is given. Raises FolderHeld while another tool works or a programme starts.
     """
     if given.get("ENVIRONMENT") == "production":
-        yield settings_from(given)
+        yield fit_settings(given)
     elif (endpoints := served_from(folder)) is not None:
-        yield settings_from(process_environment(folder, {**endpoints.stores.environment(), **given}, given))
+        yield fit_settings(process_environment(folder, {**endpoints.stores.environment(), **given}, given))
     else:
         with held(open_folder(folder)), running_stores(folder, environment=given) as stores:
-            yield settings_from(process_environment(folder, stores.environment(), given))
+            yield fit_settings(process_environment(folder, stores.environment(), given))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from app.local.children import LocalServerFailed
 from app.local.endpoints import Endpoints, endpoints_file
 from app.local.preparation import Prepare, prepare_demonstration
 from app.local.programme import FOLDER, PROGRAMS, served_from, serving
@@ -32,8 +31,6 @@ def up(
     while True:
         try:
             return asyncio.run(until_signal(serve(folder, programs, prepare)))
-        except LocalServerFailed as failure:
-            raise click.ClickException(str(failure)) from failure
         except FolderHeld:
             if (endpoints := served_from(folder)) is not None:
                 return show(endpoints, folder, "Jifen is already running.")

@@ -96,10 +96,19 @@ def mask_phone(phone: str) -> str:
 
 
 def clean_nickname(raw: str) -> str | None:
-    """A nickname in canonical form without control characters or outer blanks; None when empty or too long."""
+    """A nickname in canonical form without control characters or outer blanks; None when too long or nothing is seen.
+
+    Characters that turn the direction of writing go as well: they would turn what is printed beside the name.
+    """
     text = unicodedata.normalize("NFC", raw)
-    text = "".join(each for each in text if unicodedata.category(each) not in ("Cc", "Cs", "Co", "Cn")).strip()
-    return text if 0 < len(text) <= NICKNAME_LENGTH_MAX else None
+    kept = (each for each in text if each not in _DIRECTIONS and unicodedata.category(each) not in _UNKEPT)
+    text = "".join(kept).strip()
+    seen = any(unicodedata.category(each) != "Cf" and not each.isspace() for each in text)
+    return text if seen and len(text) <= NICKNAME_LENGTH_MAX else None
+
+
+_UNKEPT = ("Cc", "Cs", "Co", "Cn")
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def login_is_valid(login: str) -> bool:

@@ -14,11 +14,13 @@ from gamification.members.references import MemberNumber, Reference
 from gamification.members.rules import Namespace
 from gamification.members.service import known_members
 from gamification.orders import queries
+from schema.admin.members import READERS as MEMBER_READERS
 from schema.admin.members import Member, MemberReferenceInput, member_of
 from schema.context import Info
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Integration, Staff
 from schema.scalars import Fen, Points
+from schema.sessions import admits
 
 ORDERS = Keyset("orders", Key("id", UUID))
 NOT_PLACED = Keyset("refundsNotPlaced", Key("id", UUID))
@@ -95,9 +97,9 @@ class Order(relay.Node):
         rows: list[queries.LineRow] = await info.context.load(queries.lines_of_orders, (self.member_id, self.order_id))
         return [line_of(row) for row in rows]
 
-    @strawberry.field(description="Whose order it is.")
+    @strawberry.field(description="Whose order it is; null for an integration that may not read members.")
     async def member(self, info: Info) -> Member | None:
-        return await member_of(self.member_id, info)
+        return await member_of(self.member_id, info) if admits(MEMBER_READERS, info) else None
 
 
 def line_of(row: queries.LineRow) -> OrderLine:
