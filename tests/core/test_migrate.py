@@ -107,6 +107,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     package.mkdir()
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a step rewritten within a second would run its old bytecode
 
     def write_step(name: str, operations: str, *, after: str = "", head: str = "", atomic: bool = True) -> None:
         sys.modules.pop(f"history_of_test.{name}", None)
