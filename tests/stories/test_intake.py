@@ -83,6 +83,14 @@ async def test_who_may_not_send_orders_is_told_so_and_nothing_is_posted(
     assert (await programme.ask("integration", '{ order(externalId: "t-4") { id } }')) == {"order": None}
 
 
+async def test_a_currency_that_is_none_is_refused_by_name_and_nothing_is_posted(programme: Programme) -> None:
+    """A bad label is the sender's to mend, not a fault of ours."""
+    answer = await programme.ask("integration", RECORD_ORDER, {"input": order("t-6", 10_000, currency="EURO")})
+    assert answer["recordOrder"]["code"] == "INVALID_INPUT"
+    assert "currency" in answer["recordOrder"]["message"]
+    assert (await programme.ask("integration", '{ order(externalId: "t-6") { id } }')) == {"order": None}
+
+
 async def test_a_cashier_sends_orders_of_the_own_store(programme: Programme) -> None:
     """The store of the account is open."""
     answer = await send_order(programme, "cashier", order("t-5", 10_000, store="shanghai-1"))

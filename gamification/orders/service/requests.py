@@ -60,6 +60,8 @@ class NewOrder:
             _check_label(f"lines.{index}.category", line.category, 100)
         _check_label("channel", self.channel, 40)
         _check_label("store", self.store, 40)
+        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
+            raise InvalidInput(field="currency", reason="three capitals, as ISO 4217 has them")
         expected = sum(line.net_fen for line in self.lines) + self.excluded_fen
         if expected != self.paid_fen:
             raise AmountsDisagree(expected_fen=expected, paid_fen=self.paid_fen)
