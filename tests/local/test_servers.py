@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from app.local import binaries
 from app.local.accounts import own_folder, reachable_programs, server_account
 from app.local.binaries import postgres_binaries, postgres_major, valkey_binary
-from app.local.children import LocalServerFailed, any_free_port, lasting_password, lasting_port
+from app.local.children import BOUND, LocalServerFailed, any_free_port, lasting_password, lasting_port
 from app.local.postgres import LocalPostgres
 from app.local.stores import DISPOSABLE_PREFIX, FolderHeld, disposable_stores, held, remove_abandoned, running_stores
 from app.local.valkey import LocalValkey
@@ -41,6 +43,18 @@ def test_without_valkey_the_message_names_the_variable(monkeypatch: pytest.Monke
     monkeypatch.setattr(binaries, "valkey_candidates", lambda: iter([Path("/absent")]))
     with pytest.raises(LocalServerFailed, match="REDIS_URL"):
         valkey_binary()
+
+
+def test_a_child_needs_nothing_of_the_interpreters_library_once_it_is_another_user() -> None:
+    """An account that cannot reach the interpreter's library (one in root's closed home) can still run a server."""
+    program = f"""
+import os, runpy, sys
+bound = runpy.run_path({str(BOUND)!r})
+sys.path.clear(), sys.meta_path.clear()
+bound["die_with_parent"]({int(signal.SIGTERM)}, os.getppid())
+"""
+    ended = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_nothing_local_is_started_for_a_store_that_is_given(folder: Path) -> None:
