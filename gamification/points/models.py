@@ -9,7 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from tortoise import fields
-from tortoise.migrations.constraints import CheckConstraint
+from tortoise.indexes import Index
+from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
 from tortoise.models import Model
 
 from gamification.core.indexes import WhereIndex
@@ -83,8 +84,9 @@ class Entry(Model):
 class Lot(Model):
     """One accrual, or one order line's part of it, with its own expiry. Primary key (member_id, currency, seq, line).
 
-    `seq` is the entry that made it. `open` says that something remains or is held; `pending` that it has not yet
-    activated. `expired` is what expired unused, `root_seq`/`root_line` the lot a restoration's child descends from.
+    `seq` is the entry that made it. `open` says that something remains, `pending` that it has not yet activated.
+    `expired` is what expired unused, `root_seq`/`root_line` the lot a restoration's child descends from,
+    `policy_version` the points policy that it lives under.
     """
 
     member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
@@ -93,7 +95,6 @@ class Lot(Model):
     line: int = fields.IntField()
     original: int = fields.BigIntField()
     remaining: int = fields.BigIntField()
-    held: int = fields.BigIntField(db_default=0)
     expired: int = fields.BigIntField(db_default=0)
     open = fields.BooleanField()
     pending = fields.BooleanField(db_default=False)
@@ -103,14 +104,14 @@ class Lot(Model):
     order_line: int | None = fields.IntField(null=True)
     root_seq: int | None = fields.BigIntField(null=True)
     root_line: int | None = fields.IntField(null=True)
+    policy_version: int | None = fields.IntField(null=True)
 
     class Meta:
         table = "lot"
         constraints = [
             CheckConstraint(name="lot_original_positive", check="original > 0"),
             CheckConstraint(name="lot_remaining_within_original", check="remaining BETWEEN 0 AND original"),
-            CheckConstraint(name="lot_held_within_original", check="held >= 0 AND remaining + held <= original"),
-            CheckConstraint(name="lot_open_while_anything_is_left", check="open = (remaining + held > 0)"),
+            CheckConstraint(name="lot_open_while_anything_is_left", check="open = (remaining > 0)"),
             CheckConstraint(
                 name="lot_expires_after_activation", check="expires_at IS NULL OR expires_at > activates_at"
             ),
@@ -128,7 +129,8 @@ class Lot(Model):
 class Allocation(Model):
     """What an entry took from a lot (positive) or gave back to it (negative).
 
-    Primary key (member_id, currency, entry_seq, lot_seq, lot_line).
+    Primary key (member_id, currency, entry_seq, lot_seq, lot_line). `place` counts the lots of an entry in the order in
+    which it used them: what is given back in parts goes back the same way, last taken first.
     """
 
     member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
@@ -137,7 +139,53 @@ class Allocation(Model):
     lot_seq: int = fields.BigIntField()
     lot_line: int = fields.IntField()
     points: int = fields.BigIntField()
+    place: int = fields.IntField(db_default=0)
 
     class Meta:
         table = "allocation"
         constraints = [CheckConstraint(name="allocation_not_zero", check="points <> 0")]
+
+
+class Hold(Model):
+    """Points reserved for an order. Primary key (member_id, seq); `seq` is the entry that took them.
+
+    `captured` became a redemption, of which refunds gave back `restored`; `released` came back when the hold ended.
+    `succeeded_by` is the hold that was made in its place when it was captured after its end.
+    """
+
+    member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    seq: int = fields.BigIntField()
+    order_external_id = fields.CharField(max_length=100)
+    state = fields.CharField(max_length=16)
+    points: int = fields.BigIntField()
+    captured: int = fields.BigIntField()
+    released: int = fields.BigIntField()
+    restored: int = fields.BigIntField()
+    held_at: datetime = fields.DatetimeField()
+    expires_at: datetime = fields.DatetimeField()
+    ended_at: datetime | None = fields.DatetimeField(null=True)
+    succeeded_by: int | None = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "points_hold"
+        constraints = [
+            CheckConstraint(
+                name="points_hold_state_known", check="state IN ('ACTIVE', 'CAPTURED', 'RELEASED', 'TIMED_OUT')"
+            ),
+            CheckConstraint(name="points_hold_positive", check="points > 0"),
+            CheckConstraint(
+                name="points_hold_state_says_where_its_points_are",
+                check="CASE state WHEN 'ACTIVE' THEN captured = 0 AND released = 0 AND ended_at IS NULL "
+                "WHEN 'CAPTURED' THEN captured > 0 AND captured + released = points AND ended_at IS NOT NULL "
+                "ELSE captured = 0 AND released = points AND ended_at IS NOT NULL END",
+            ),
+            CheckConstraint(name="points_hold_restored_within_captured", check="restored BETWEEN 0 AND captured"),
+            CheckConstraint(name="points_hold_expires_after_it_began", check="expires_at > held_at"),
+            UniqueConstraint(
+                fields=("order_external_id",), name="points_hold_one_active_per_order", condition="state = 'ACTIVE'"
+            ),
+        ]
+        indexes = [
+            Index(fields=("order_external_id",), name="points_hold_of_order"),
+            WhereIndex(fields=("member_id", "seq"), name="points_hold_active", where="state = 'ACTIVE'"),
+        ]

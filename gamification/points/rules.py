@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Literal, NamedTuple
@@ -53,7 +53,6 @@ class Lot(NamedTuple):
     line: int
     original: int
     remaining: int
-    held: int
     expired: int
     pending: bool
     activates_at: datetime
@@ -62,6 +61,7 @@ class Lot(NamedTuple):
     order_line: int | None
     root_seq: int | None
     root_line: int | None
+    policy_version: int | None
 
     @property
     def key(self) -> tuple[int, int]:
@@ -71,12 +71,42 @@ class Lot(NamedTuple):
     @property
     def open(self) -> bool:
         """Whether anything of it is left."""
-        return self.remaining + self.held > 0
+        return self.remaining > 0
+
+
+class Taken(NamedTuple):
+    """What an entry took from a lot: the lot's key, how much, as which of the entry's lots, and until when a child of
+    that lot lives already (None: it has none)."""
+
+    seq: int
+    line: int
+    points: int
+    place: int
+    extended_until: datetime | None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What names the lot within its account."""
+        return self.seq, self.line
 
 
 def consumption_order(lot: Lot) -> tuple[datetime, datetime, int, int]:
     """Soonest expiry first (no expiry last), then activation, then the oldest lot."""
     return lot.expires_at or _NEVER, lot.activates_at, lot.seq, lot.line
+
+
+def last_taken_first(takes: Iterable[Taken], points: int, returned: int) -> list[tuple[Taken, int]]:
+    """Which takes so many points go back to, and how many to each, once `returned` have gone back before."""
+    parts = []
+    for take in sorted(takes, key=lambda take: take.place, reverse=True):
+        before = min(returned, take.points)
+        returned -= before
+        part = min(points, take.points - before)
+        points -= part
+        if part:
+            parts.append((take, part))
+    assert points == 0, "no more goes back than was taken"
+    return parts
 
 
 def last_valid_day(expiry: Expiry, activated_on: date) -> date | None:

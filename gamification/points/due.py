@@ -1,0 +1,79 @@
+"""What the clock has decided: activations, expiries and time-outs of holds, booked in the order of their instants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gamification.core.draft import MoreLotsNeeded
+from gamification.points.models import POINTS
+from gamification.points.returns import Returns, lot_name
+from gamification.points.rows import HoldRow
+from gamification.points.rules import Lot
+
+Due = Lot | HoldRow
+
+
+class Dues(Returns):
+    """A book that catches up with the clock."""
+
+    def book_due(self) -> None:
+        """Book everything whose instant has come; afterwards `next_due_at` is the next instant again."""
+        due_at = self.points.next_due_at
+        if due_at is None or due_at > self.now:
+            return
+        booked_until: datetime | None = None
+        while (due := self._next_due()) is not None:
+            at = due[0] if booked_until is None else max(due[0], booked_until)
+            booked_until = at
+            self._book(due[1], at)
+        left = [lot for lot in self.lots_by_key.values() if lot.remaining]
+        if not self.lots_complete and not any(self.is_within_reach(lot) for lot in left):
+            raise MoreLotsNeeded
+        instants = [lot.activates_at if lot.pending else lot.expires_at for lot in left]
+        instants += [hold.expires_at for hold in self.holds_by_seq.values() if hold.active]
+        next_due_at = min((at for at in instants if at is not None), default=None)
+        self.replace(POINTS, next_due_at=next_due_at)
+        self.changes += 1
+
+    def release_hold(self, hold: HoldRow, *, state: str, at: datetime | None = None) -> HoldRow:
+        """Give back what a hold took and end it as RELEASED or TIMED_OUT; returns it as it is then."""
+        trace = {"rule": "hold_ended", "hold": hold.seq, "order": hold.order_external_id, "cause": state}
+        self.return_points(
+            hold.takes, hold.points, held=True, extend=False,
+            source=("hold", str(hold.seq)), kind="RELEASE", trace=trace, at=at,
+        )  # fmt: skip
+        ended = hold._replace(state=state, released=hold.points, ended_at=at or self.now)
+        self.put_hold(ended)
+        return ended
+
+    def _next_due(self) -> tuple[datetime, Due] | None:
+        """What fell due first; of what falls due at one instant, holds come before the lots they give back to."""
+        found: list[tuple[datetime, int, tuple[int, int], Due]] = [
+            (at, 1, lot.key, lot)
+            for lot in self.lots_by_key.values()
+            if lot.remaining and (at := lot.activates_at if lot.pending else lot.expires_at) and at <= self.now
+        ]
+        found += [
+            (hold.expires_at, 0, (hold.seq, 0), hold)
+            for hold in self.holds_by_seq.values()
+            if hold.active and hold.expires_at <= self.now
+        ]
+        first = min(found, key=lambda each: each[:3], default=None)
+        return None if first is None else (first[0], first[3])
+
+    def _book(self, due: Due, at: datetime) -> None:
+        if isinstance(due, HoldRow):
+            self.release_hold(due, state="TIMED_OUT", at=at)
+        elif due.pending:
+            self._activate(due, at)
+        else:
+            self.expire(due, at)
+
+    def _activate(self, lot: Lot, at: datetime) -> None:
+        repaid = min(lot.remaining, self.points.debt)
+        self.change_lot(lot, remaining=lot.remaining - repaid, pending=False)
+        self.allocate(self.points.seq + 1, lot, repaid)
+        self.post(
+            POINTS, "ACTIVATION", ("lot", lot_name(lot)), {"lot": lot_name(lot)}, at,
+            available=lot.remaining - repaid, pending=-lot.remaining, debt=-repaid,
+        )  # fmt: skip
