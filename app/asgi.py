@@ -26,6 +26,7 @@ from app.security import SecureResponses
 from app.settings import Settings
 from app.transparency import transparency_routes
 from app.wiring import following_policies, open_work, opened_database
+from gamification.orders.quotes import Quotes
 from schema.admin.root import schema as admin_schema
 from schema.context import Context
 from schema.root import schema as member_schema
@@ -67,10 +68,11 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
             await stack.enter_async_context(opened_database(settings, "web"))
             work = await open_work(settings)
             access = access_for(settings, work)
+            quotes = Quotes(settings.quote_key.get_secret_value())
             desk = await stack.enter_async_context(opened_desk(settings, work, access))
             await stack.enter_async_context(following_policies(work))
             for door in ("member", "staff"):
-                doors.factories[door] = context_factory(work, desk, access, door)
+                doors.factories[door] = context_factory(work, desk, quotes, access, door)
             yield
 
     local = settings.environment == "local"

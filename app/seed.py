@@ -35,6 +35,7 @@ from gamification.members.credentials import Passwords
 from gamification.members.phones import PhoneVault
 from gamification.members.references import MemberNumber, Origin, Reference
 from gamification.orders import service as orders
+from gamification.points.deduction import DeductionPolicy
 from gamification.points.rules import Expiry, PointsPolicy
 from gamification.tiers.rules import Tier, TierPolicy
 
@@ -45,6 +46,7 @@ SCOPES = ("orders:write", "orders:read", "members:read")
 MEMBER = Reference("external", "demo-xiaohong")
 POLICIES: Sequence[Policy] = (
     PointsPolicy(expiry=Expiry(12, "month", "month")),
+    DeductionPolicy(),
     EarningPolicy(
         growth_rate_bp=100,
         ladder=(LadderStep(10_000, 100), LadderStep(30_000, 150), LadderStep(50_000, 200)),

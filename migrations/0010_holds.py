@@ -113,6 +113,7 @@ class Migration(migrations.Migration):
                 ("member_id", fields.UUIDField(primary_key=True, generated=False)),
                 ("seq", fields.BigIntField()),
                 ("order_external_id", fields.CharField(max_length=100)),
+                ("store", fields.CharField(max_length=40, null=True)),
                 ("state", fields.CharField(max_length=16)),
                 ("points", fields.BigIntField()),
                 ("captured", fields.BigIntField()),

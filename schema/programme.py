@@ -9,6 +9,7 @@ from gamification.checkins import rules as checkin_rules
 from gamification.core.calendar import month_of
 from gamification.core.policy import Policy
 from gamification.earning import rules as earning_rules
+from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.context import Context, Info
@@ -66,6 +67,25 @@ class PointsPolicy:
             ),
             activation_days=body.activation_days,
             claw_back=ClawBack(body.claw_back),
+        )
+
+
+@strawberry.type(description="How points pay for orders; 1 point is 1 fen.")
+class DeductionPolicy:
+    step_points: Points = strawberry.field(description="Points are used in steps of so many.")
+    share_max_bp: int = strawberry.field(
+        description="The part of what an order's lines cost that points may pay, in basis points (10000 = all)."
+    )
+    quote_minutes: int = strawberry.field(description="For how many minutes a quote stands.")
+    hold_minutes: int = strawberry.field(description="After how many minutes a hold ends by itself, usually.")
+
+    @classmethod
+    def of(cls, body: deduction_rules.DeductionPolicy) -> "DeductionPolicy":
+        return cls(
+            step_points=Points(body.step_points),
+            share_max_bp=body.share_max_bp,
+            quote_minutes=body.quote_minutes,
+            hold_minutes=body.hold_minutes,
         )
 
 
@@ -130,6 +150,11 @@ class Programme:
     def points(self, info: Info) -> PointsPolicy | None:
         body = in_force(points_rules.PointsPolicy, info.context)
         return PointsPolicy.of(body) if body else None
+
+    @strawberry.field(description="How points pay for orders.")
+    def deduction(self, info: Info) -> DeductionPolicy | None:
+        body = in_force(deduction_rules.DeductionPolicy, info.context)
+        return DeductionPolicy.of(body) if body else None
 
     @strawberry.field(description="What spending earns; the ladder is the one that this month began with.")
     def earning(self, info: Info) -> EarningPolicy | None:

@@ -104,11 +104,8 @@ async def preview_check_in(work: Work, *, member_id: UUID) -> CheckedIn:
 
     Refuses: as `check_in`.
     """
-    preview = await work.preview(CHECK_IN, _command(member_id))
-    if preview.refusal is not None:
-        raise preview.refusal
-    assert preview.answer is not None, "a preview has an answer or a refusal"
-    return preview.answer if preview.answer.already_checked_in else replace(preview.answer, entry_seq=None)
+    answer = (await work.preview(CHECK_IN, _command(member_id))).outcome()
+    return answer if answer.already_checked_in else replace(answer, entry_seq=None)
 
 
 def _command(member_id: UUID) -> Command:

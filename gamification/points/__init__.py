@@ -25,8 +25,7 @@ does, and what it took stands in the `held` bucket until it ends.
 
 Effective by time, booked by job: a lot activates and expires, and a hold times out, at its instant.
 `Account.next_due_at` is a lower bound of the next such instant; a reader past it computes the balance with the same
-rules as the writer (`Book.book_due`), a
-writer books what is due before it decides, and a sweeper books the rest.
+rules as the writer (`Book.book_due`), a writer books what is due before it decides, and a sweeper books the rest.
 
 The member's POINTS account is the member's lock: every write compares and raises its `version`.
 

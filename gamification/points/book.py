@@ -138,7 +138,15 @@ class Book(Dues):
             takes, points, held=False, extend=not by_member, source=source, kind=kind, trace=trace
         )
 
-    def hold(self, points: int, *, order_external_id: str, expires_at: datetime, trace: Mapping[str, Any]) -> HoldRow:
+    def hold(
+        self,
+        points: int,
+        *,
+        order_external_id: str,
+        store: str | None,
+        expires_at: datetime,
+        trace: Mapping[str, Any],
+    ) -> HoldRow:
         """Reserve points for an order until an instant: taken, not yet redeemed. Refuses: InsufficientPoints."""
         assert points > 0, "what is held is positive"
         self._refuse_more_than_available(points)
@@ -147,7 +155,20 @@ class Book(Dues):
         takes = tuple(Taken(row[3], row[4], row[5], row[6], None) for row in self.allocations[before:])
         self.post(POINTS, "HOLD", ("hold", str(seq)), trace, None, available=-points, held=points)
         hold = HoldRow(
-            self.member_id, seq, order_external_id, "ACTIVE", points, 0, 0, 0, self.now, expires_at, None, None, takes
+            self.member_id,
+            seq,
+            order_external_id,
+            store,
+            "ACTIVE",
+            points,
+            0,
+            0,
+            0,
+            self.now,
+            expires_at,
+            None,
+            None,
+            takes,
         )
         self.due_by(expires_at)
         self.put_hold(hold)

@@ -156,6 +156,7 @@ class Hold(Model):
     member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
     seq: int = fields.BigIntField()
     order_external_id = fields.CharField(max_length=100)
+    store = fields.CharField(max_length=40, null=True)
     state = fields.CharField(max_length=16)
     points: int = fields.BigIntField()
     captured: int = fields.BigIntField()

@@ -110,6 +110,7 @@ class HoldRow(NamedTuple):
     member_id: UUID
     seq: int
     order_external_id: str
+    store: str | None
     state: str
     points: int
     captured: int
@@ -146,8 +147,8 @@ _TAKEN_COLUMNS = f"""x.member_id, x.entry_seq, x.points, x.place,
      AND c.root_seq = x.lot_seq AND c.root_line = x.lot_line), {_LOT_COLUMNS.replace("member_id, seq", "l.seq")}"""
 _TAKEN_LOT = """lot l ON l.member_id = x.member_id AND l.currency = x.currency
     AND l.seq = x.lot_seq AND l.line = x.lot_line"""
-_HOLD_COLUMNS = f"""h.member_id, h.seq, h.order_external_id, h.state, h.points, h.captured, h.released, h.restored,
-    h.held_at, h.expires_at, h.ended_at, h.succeeded_by,
+_HOLD_COLUMNS = f"""h.member_id, h.seq, h.order_external_id, h.store, h.state, h.points, h.captured, h.released,
+    h.restored, h.held_at, h.expires_at, h.ended_at, h.succeeded_by,
     (SELECT array_agg(ROW({_TAKEN_COLUMNS})) FROM allocation x JOIN {_TAKEN_LOT}
      WHERE x.member_id = h.member_id AND x.currency = '{POINTS}' AND x.entry_seq = h.seq)"""
 HOLDS = "points.holds"

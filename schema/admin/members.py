@@ -12,6 +12,7 @@ from strawberry import relay
 from gamification.members import errors, models, queries, references, rules, service
 from schema.context import Info
 from schema.earning import EarningOfMember
+from schema.holds import HoldsOfMember
 from schema.members import Birthday, ClaimNeedsStaff, Language, MemberNotActive, birthday_of
 from schema.nodes import key_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
@@ -66,7 +67,7 @@ class MemberSearch:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, TiersOfMember, EarningOfMember, relay.Node):
+class Member(PointsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, relay.Node):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number.")
     nickname: str | None = strawberry.field(description="The name the member chose.")

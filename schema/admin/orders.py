@@ -49,6 +49,8 @@ class OrderLine:
     points_revoked: Points = strawberry.field(description="Of these taken back.")
     growth_earned: Points = strawberry.field(description="Growth earned.")
     growth_revoked: Points = strawberry.field(description="Of this taken back.")
+    deduction_points: Points = strawberry.field(description="Points that paid for a part of it.")
+    restored_points: Points = strawberry.field(description="Of these given back by refunds.")
 
 
 @strawberry.type(description="An order that was paid.")
@@ -64,6 +66,8 @@ class Order(relay.Node):
     eligible_fen: Fen = strawberry.field(description="The part of it that earns.")
     refunded_fen: Fen = strawberry.field(description="Cash refunded so far.")
     ladder_points: Points = strawberry.field(description="What it added to its month's ladder points.")
+    deduction_points: Points = strawberry.field(description="Points that paid for a part of it.")
+    restored_points: Points = strawberry.field(description="Of these given back by refunds.")
     member_id: strawberry.Private[UUID]
     order_id: strawberry.Private[UUID]
 
@@ -81,6 +85,8 @@ class Order(relay.Node):
             eligible_fen=Fen(row.eligible_fen),
             refunded_fen=Fen(row.refunded_fen),
             ladder_points=Points(row.ladder_points),
+            deduction_points=Points(row.deduction_points),
+            restored_points=Points(row.restored_points),
             member_id=row.member_id,
             order_id=row.id,
         )
@@ -116,6 +122,8 @@ def line_of(row: queries.LineRow) -> OrderLine:
         points_revoked=Points(row.points_revoked),
         growth_earned=Points(row.growth_earned),
         growth_revoked=Points(row.growth_revoked),
+        deduction_points=Points(row.deduction_points),
+        restored_points=Points(row.restored_points),
     )
 
 
@@ -131,6 +139,7 @@ class Refund:
     points_revoked: Points = strawberry.field(description="Points taken back.")
     debt_added: Points = strawberry.field(description="Of these the member owed.")
     growth_revoked: Points = strawberry.field(description="Growth taken back.")
+    points_restored: Points = strawberry.field(description="Points that had paid for it and came back.")
 
 
 def refund_of(row: queries.RefundRow) -> Refund:
@@ -146,6 +155,7 @@ def refund_of(row: queries.RefundRow) -> Refund:
         points_revoked=Points(row.points_revoked),
         debt_added=Points(row.debt_added),
         growth_revoked=Points(row.growth_revoked),
+        points_restored=Points(row.points_restored),
     )
 
 

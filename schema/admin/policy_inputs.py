@@ -8,6 +8,7 @@ import strawberry
 from gamification.checkins import rules as checkin_rules
 from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
+from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.programme import ClawBack, ExpiryRounding, ExpiryUnit
@@ -66,6 +67,24 @@ class EarningPolicyInput:
         """The policy as the product knows it, unchecked."""
         steps = tuple(earning_rules.LadderStep(step.from_fen, step.rate_bp) for step in self.ladder)
         return earning_rules.EarningPolicy(self.points_rate_bp, self.growth_rate_bp, steps)
+
+
+@strawberry.input(description="How points pay for orders; 1 point is 1 fen.")
+class DeductionPolicyInput:
+    step_points: Points = strawberry.field(description="Points are used in steps of so many, 1 to 1000000.")
+    share_max_bp: int = strawberry.field(
+        description="The part of what an order's lines cost that points may pay, 0 to 10000 basis points."
+    )
+    quote_minutes: int = strawberry.field(description="For how long a quote stands, 1 to 60 minutes.")
+    hold_minutes: int = strawberry.field(
+        description="After how long a hold ends by itself where the till names no time, 1 to 10080 minutes."
+    )
+
+    def body(self) -> deduction_rules.DeductionPolicy:
+        """The policy as the product knows it, unchecked."""
+        return deduction_rules.DeductionPolicy(
+            int(self.step_points), self.share_max_bp, self.quote_minutes, self.hold_minutes
+        )
 
 
 @strawberry.input(description="A tier.")

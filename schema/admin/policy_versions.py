@@ -14,12 +14,13 @@ from gamification.core import policy as core
 from gamification.core import publications
 from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
+from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.nodes import number_of
 from schema.permissions import Allow
 from schema.permissions import Staff as IsStaff
-from schema.programme import CheckInPolicy, EarningPolicy, PointsPolicy
+from schema.programme import CheckInPolicy, DeductionPolicy, EarningPolicy, PointsPolicy
 from schema.scalars import Points
 from schema.sessions import admits
 
@@ -29,6 +30,7 @@ READERS = Allow(IsStaff("owner", "operator", "auditor"))
 @strawberry.enum(description="What a policy is about.")
 class PolicyKind(Enum):
     POINTS = strawberry.enum_value("points", description="How points live and die.")
+    DEDUCTION = strawberry.enum_value("deduction", description="How points pay for orders.")
     EARNING = strawberry.enum_value("earning", description="What spending earns.")
     TIERS = strawberry.enum_value("tiers", description="Which tiers there are.")
     CHECK_INS = strawberry.enum_value("checkins", description="What checking in pays.")
@@ -69,7 +71,7 @@ class DrawsPolicy:
 
 
 PolicyBody = Annotated[
-    PointsPolicy | EarningPolicy | TierPolicy | CheckInPolicy | DrawsPolicy,
+    PointsPolicy | DeductionPolicy | EarningPolicy | TierPolicy | CheckInPolicy | DrawsPolicy,
     strawberry.union("PolicyBody", description="What a policy says; its type depends on the kind."),
 ]
 
@@ -84,6 +86,7 @@ class Form:
 
 FORMS: Mapping[PolicyKind, Form] = {
     PolicyKind.POINTS: Form(points_rules.PointsPolicy, PointsPolicy.of),
+    PolicyKind.DEDUCTION: Form(deduction_rules.DeductionPolicy, DeductionPolicy.of),
     PolicyKind.EARNING: Form(earning_rules.EarningPolicy, EarningPolicy.of),
     PolicyKind.TIERS: Form(tier_rules.TierPolicy, TierPolicy.of),
     PolicyKind.CHECK_INS: Form(checkin_rules.CheckInPolicy, CheckInPolicy.of),

@@ -11,6 +11,7 @@ from gamification.core import policy as core
 from gamification.core import publications
 from schema.admin.policy_inputs import (
     CheckInPolicyInput,
+    DeductionPolicyInput,
     DrawsPolicyInput,
     EarningPolicyInput,
     PointsPolicyInput,
@@ -136,6 +137,18 @@ class ProgrammeMutation:
         self,
         info: Info,
         input: Annotated[PointsPolicyInput, strawberry.argument(description="The policy.")],
+        effective_from: EffectiveFrom = None,
+        preview: IsPreview = False,
+    ) -> PublishPolicyResult:
+        return await publish(info, input.body(), effective_from, preview)
+
+    @strawberry.mutation(
+        description="Publish how points pay for orders; quotes and holds that stand stay.", extensions=[OPERATORS]
+    )
+    async def publish_deduction_policy(
+        self,
+        info: Info,
+        input: Annotated[DeductionPolicyInput, strawberry.argument(description="The policy.")],
         effective_from: EffectiveFrom = None,
         preview: IsPreview = False,
     ) -> PublishPolicyResult:

@@ -7,10 +7,11 @@ from schema.admin.access import AccessMutation, AccessQuery
 from schema.admin.audit import AuditQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
+from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.members import MembersMutation, MembersQuery
-from schema.admin.order_intake import OrderIntakeMutation
+from schema.admin.order_intake import OrderIntakeMutation, OrderIntakeQuery
 from schema.admin.orders import OrdersQuery
 from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
 from schema.admin.transparency import AdminTransparencyQuery
@@ -24,6 +25,8 @@ class Query(
     MembersQuery,
     ProgrammeQuery,
     OrdersQuery,
+    OrderIntakeQuery,
+    AdminDeductionQuery,
     AdminCheckInsQuery,
     AdminDrawsQuery,
     AdminCharityQuery,
@@ -42,6 +45,7 @@ class Mutation(
     MembersMutation,
     ProgrammeMutation,
     OrderIntakeMutation,
+    AdminDeductionMutation,
     AdminDrawsMutation,
     AdminCharityMutation,
     JobsMutation,

@@ -185,10 +185,7 @@ async def donate(
 async def preview_donation(work: Work, *, campaign_id: UUID, member_id: UUID, units: int) -> DonationPreview:
     """What a donation would cost and pledge, not written. Refuses: as `donate`."""
     preview = await work.preview(DONATE, donation_command(campaign_id, member_id, units, None, None))
-    if preview.refusal is not None:
-        raise preview.refusal
-    answer, book = preview.answer, preview.draft
-    assert answer is not None, "a preview has an answer or a refusal"
+    answer, book = preview.outcome(), preview.draft
     campaign = book.shared(CAMPAIGNS.name, campaign_id)
     left, limit = _units_left(book, campaign), campaign.monthly_units_max
     return DonationPreview(

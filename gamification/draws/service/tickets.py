@@ -157,9 +157,5 @@ async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor
 
 async def preview_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor) -> TicketQuote:
     """What buying a ticket now would cost, not written. Refuses: as `buy_ticket`."""
-    preview = await work.preview(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, draw_id=draw_id))
-    if preview.refusal is not None:
-        raise preview.refusal
-    assert preview.answer is not None, "a preview has an answer or a refusal"
-    answer = preview.answer
+    answer = (await work.preview(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, draw_id=draw_id))).outcome()
     return TicketQuote(draw_id, answer.points, answer.available, answer.commitment, answer.terms_hash)

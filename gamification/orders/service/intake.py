@@ -15,7 +15,7 @@ from gamification.members.references import Origin, Reference
 from gamification.members.service import ensure_members, known_members
 from gamification.orders.errors import RefundConflict
 from gamification.orders.service.commands import Intake, OrderRecorded, RecordOrder, RecordRefund, RefundRecorded
-from gamification.orders.service.decisions import INTAKE, INTAKE_WITH_REFUNDS
+from gamification.orders.service.decisions import INTAKE, INTAKE_WITH_LOTS
 from gamification.orders.service.refunding import restore_refund, waiting_body
 from gamification.orders.service.requests import MemberName, NewOrder, NewRefund
 
@@ -31,7 +31,9 @@ async def record(
 
     An unknown member reference is refused (NotFound), or with `create_members` becomes a member to be claimed. A refund
     whose order is not here yet waits (status WAITING). Refuses: InvalidInput, AmountsDisagree, NotFound, OrderConflict,
-    RefundConflict, RefundExceedsPaid, LineUnknown, QuantityExceedsBought. Locks: accounts.
+    RefundConflict, RefundExceedsPaid, LineUnknown, QuantityExceedsBought, RestorationExceedsDeduction. An order that
+    points pay for also: DeductionExceedsLines, OrderAlreadyHeld, CaptureExceedsHold, HoldCaptured, InsufficientPoints.
+    Locks: accounts.
     """
     outcomes: list[Any] = [_shape_refusal(request) for request in requests]
     fit = [request for request, refused in zip(requests, outcomes, strict=True) if refused is None]
@@ -73,7 +75,7 @@ async def preview(work: Work, request: Request) -> Preview[Any]:
     member_id = (await _members_of([request], work, None)).get(_member_key(request))
     if member_id is None:
         raise _unknown(request)
-    return await work.preview(INTAKE_WITH_REFUNDS, _command(work, request, member_id, SYSTEM))
+    return await work.preview(INTAKE_WITH_LOTS, _command(work, request, member_id, SYSTEM))
 
 
 async def place_waiting(work: Work) -> int:
@@ -98,11 +100,15 @@ async def place_waiting(work: Work) -> int:
 
 
 async def _perform(work: Work, commands: Sequence[Intake]) -> list[Recorded | Exception]:
-    """One batch; lots are loaded only where a refund may claw back."""
+    """One batch; lots are loaded only where a refund may claw back, or points pay."""
     if not commands:
         return []
-    verb = INTAKE_WITH_REFUNDS if any(isinstance(each, RecordRefund) for each in commands) else INTAKE
+    verb = INTAKE_WITH_LOTS if any(map(_moves_lots, commands)) else INTAKE
     return cast(list[Recorded | Exception], await work.perform_all(verb, commands))
+
+
+def _moves_lots(command: Intake) -> bool:
+    return isinstance(command, RecordRefund) or command.order.deduction_points > 0
 
 
 def _shape_refusal(request: Request) -> Refusal | None:
@@ -194,5 +200,5 @@ async def _set_aside(work: Work, waiting: Sequence[tuple[int, NewRefund]], outco
 def _waits(refund: NewRefund, *, already_recorded: bool) -> RefundRecorded:
     requested = refund.fen or sum(line.fen for line in refund.lines)
     return RefundRecorded(
-        None, None, refund.external_id, "WAITING", already_recorded, False, requested, 0, 0, 0, 0, None
+        None, None, refund.external_id, "WAITING", already_recorded, False, requested, 0, 0, 0, 0, 0, None
     )
