@@ -9,7 +9,6 @@ from gamification.checkins import rules as checkin_rules
 from gamification.core.calendar import month_of
 from gamification.core.policy import Policy
 from gamification.earning import rules as earning_rules
-from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.context import Context, Info
@@ -80,7 +79,7 @@ class DeductionPolicy:
     hold_minutes: int = strawberry.field(description="After how many minutes a hold ends by itself, usually.")
 
     @classmethod
-    def of(cls, body: deduction_rules.DeductionPolicy) -> "DeductionPolicy":
+    def of(cls, body: points_rules.DeductionPolicy) -> "DeductionPolicy":
         return cls(
             step_points=Points(body.step_points),
             share_max_bp=body.share_max_bp,
@@ -153,7 +152,7 @@ class Programme:
 
     @strawberry.field(description="How points pay for orders.")
     def deduction(self, info: Info) -> DeductionPolicy | None:
-        body = in_force(deduction_rules.DeductionPolicy, info.context)
+        body = in_force(points_rules.DeductionPolicy, info.context)
         return DeductionPolicy.of(body) if body else None
 
     @strawberry.field(description="What spending earns; the ladder is the one that this month began with.")

@@ -32,7 +32,7 @@ from schema.holds import (
 )
 from schema.permissions import Allow, Integration, Staff
 from schema.points import InsufficientPoints
-from schema.previews import PreviewedEntry, previewed_entries
+from schema.previews import SHOWN, PreviewedEntry, previewed_entries
 from schema.refusals import Refusal
 from schema.scalars import Points
 from schema.usual_refusals import IdempotencyConflict, InvalidInput, NotFound
@@ -82,7 +82,7 @@ class HoldPreview:
     changed: bool = strawberry.field(description="Whether anything would change.")
     available: Points = strawberry.field(description="Points usable afterwards.")
     held: Points = strawberry.field(description="Points held afterwards, over all orders.")
-    entries: list[PreviewedEntry] = strawberry.field(description="What would be posted, at most a few lines.")
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 @strawberry.type(description="What was held or captured for an order is back.")

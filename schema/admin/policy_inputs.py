@@ -8,7 +8,6 @@ import strawberry
 from gamification.checkins import rules as checkin_rules
 from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
-from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.programme import ClawBack, ExpiryRounding, ExpiryUnit
@@ -80,9 +79,9 @@ class DeductionPolicyInput:
         description="After how long a hold ends by itself where the till names no time, 1 to 10080 minutes."
     )
 
-    def body(self) -> deduction_rules.DeductionPolicy:
+    def body(self) -> points_rules.DeductionPolicy:
         """The policy as the product knows it, unchecked."""
-        return deduction_rules.DeductionPolicy(
+        return points_rules.DeductionPolicy(
             int(self.step_points), self.share_max_bp, self.quote_minutes, self.hold_minutes
         )
 

@@ -38,6 +38,7 @@ from schema.admin.root import schema as admin
 from schema.checkins import REWARDS_MAX
 from schema.extensions import Schema
 from schema.paging import PAGE_MAX
+from schema.previews import PREVIEWED_MAX
 from schema.refusals import Refusal as RefusalType
 from schema.root import schema as member
 from tests.house.sources import sources
@@ -49,14 +50,18 @@ BOUNDS = {
     "CheckInPolicy.rewards": CYCLE_DAYS_MAX,
     "CheckInState.nextRewards": REWARDS_MAX,
     "ConsistencyProof.hashes": LOG_DEPTH_MAX + 1,
+    "DeductionQuote.linePoints": LINES_MAX,
     "Draw.prizes": PRIZES_MAX,
     "DrawInclusionProof.siblings": TICKETS_MAX.bit_length(),
     "EarningPolicy.ladder": STEPS_MAX,
     "EntryProof.auditPath": LOG_DEPTH_MAX,
+    "HoldPreview.entries": PREVIEWED_MAX,
     "Integration.scopes": SCOPES_MAX,
     "Member.references": REFERENCES_MAX,
     "Order.lines": LINES_MAX,
+    "OrderPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,
+    "RefundPreview.entries": PREVIEWED_MAX,
     "Programme.tiers": TIERS_MAX,
     "Staff.stores": STORES_MAX,
     "TierPolicy.tiers": TIERS_MAX,

@@ -13,7 +13,7 @@ from gamification.orders.service.loads import ORDERS, OWNERS, WAITING, WaitingRo
 from gamification.orders.service.refunding import record_refund, restore_refund
 from gamification.orders.service.requests import NewOrder
 from gamification.points.book import Book
-from gamification.points.deduction import deduction_by_line
+from gamification.points.rules import deduction_by_line
 from gamification.tiers.service import raise_tier
 
 
