@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +36,7 @@ class Book(Dues):
         assert points > 0, "an accrual is positive"
         parts = [part for part in portions or [(None, points)] if part[1] > 0]
         assert sum(part for _, part in parts) == points, "portions sum to the accrual"
-        version, activates_at, expires_at = self._lifetime
+        version, activates_at, expires_at = self._lifetime(of_order=order_id is not None)
         pending = activates_at > self.now
         seq = self.points.seq + 1
         repaid = 0 if pending else min(points, self.points.debt)
@@ -53,22 +52,24 @@ class Book(Dues):
             self.new_lots.add(lot.key)
             self.allocate(seq, lot, used)
         self.due_by(activates_at if pending else expires_at)
+        if kind != "ADJUSTMENT":  # the member did nothing
+            self.slide()
         return self.post(
             POINTS, kind, source, trace, occurred_at,
             available=0 if pending else points - repaid, pending=points if pending else 0, debt=-repaid, accrued=points,
         )  # fmt: skip
 
-    @cached_property
-    def _lifetime(self) -> tuple[int, datetime, datetime | None]:
+    def _lifetime(self, *, of_order: bool) -> tuple[int, datetime, datetime | None]:
         """Under which policy version what is booked now lives, when it activates, and when it expires."""
         policy = self.policy(PointsPolicy)
-        return policy.version, *lifetime(policy.body, self.now, self.calendar)
+        return policy.version, *lifetime(policy.body, self.now, self.calendar, of_order=of_order)
 
     def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
         """Post points out, soonest expiry first. Refuses: InsufficientPoints."""
         assert points > 0, "what is taken is positive"
         self._refuse_more_than_available(points)
         self.consume(points, self.usable(), self.points.seq + 1)
+        self.slide()
         return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=points)
 
     def claw_back(
@@ -178,6 +179,7 @@ class Book(Dues):
         """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then."""
         assert hold.active and 0 < points <= hold.points, "at most what is held is captured, once"
         source = ("hold", str(hold.seq))
+        self.slide()
         self.post(POINTS, "CAPTURE", source, trace, None, held=-points, redeemed=points)
         rest = hold.points - points
         if rest:
