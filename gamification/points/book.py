@@ -66,15 +66,24 @@ class Book(Postings):
         """When what is booked now activates and expires."""
         return lifetime(self.policy(PointsPolicy).body, self.now, self.calendar)
 
-    def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
-        """Post points out, soonest expiry first. Refuses: InsufficientPoints."""
+    def take(
+        self,
+        points: int,
+        *,
+        source: Source,
+        kind: str = "REDEMPTION",
+        trace: Mapping[str, Any],
+        is_revocation: bool = False,
+    ) -> Posted:
+        """Post points out, soonest expiry first: redeemed, or revoked over a lifetime. Refuses: InsufficientPoints."""
         assert points > 0, "what is taken is positive"
         account = self.points
         if points > account.available:
             missing = points - account.available + account.debt
             raise InsufficientPoints(required=points, available=account.available, debt=account.debt, missing=missing)
         self.consume(points, self.usable(), self.points.seq + 1)
-        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=points)
+        redeemed, revoked = (0, points) if is_revocation else (points, 0)
+        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=redeemed, revoked=revoked)
 
     def claw_back(
         self,
@@ -156,14 +165,25 @@ class Book(Postings):
         return Posted(posted.seq, points, self.points.available)
 
     def grow(
-        self, growth: int, *, source: Source, kind: str, trace: Mapping[str, Any], occurred_at: datetime | None = None
+        self,
+        growth: int,
+        *,
+        source: Source,
+        kind: str,
+        trace: Mapping[str, Any],
+        occurred_at: datetime | None = None,
+        forgiving: bool = False,
     ) -> Posted:
-        """Post growth: positive for an accrual, negative for what a refund takes back (never below zero)."""
+        """Post growth: positive for an accrual, negative for what is taken back (never below zero).
+
+        A refund may find that staff have lowered the growth it revokes: it is `forgiving`, and its entry says of what.
+        """
         assert growth != 0, "a posting moves something"
-        assert self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        assert forgiving or self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        moved = max(growth, -self.growth)
         return self.post(
-            GROWTH, kind, source, trace, occurred_at,
-            available=growth, accrued=max(growth, 0), revoked=max(-growth, 0),
+            GROWTH, kind, source, {**trace, "forgiven": moved - growth} if moved != growth else trace, occurred_at,
+            available=moved, accrued=max(moved, 0), revoked=max(-moved, 0),
         )  # fmt: skip
 
     def book_due(self) -> None:
@@ -241,6 +261,11 @@ class Book(Postings):
         lot = self.lots_by_key[stale.key]
         if lot.expires_at is not None and lot.expires_at <= self.now and lot.remaining:
             self._expire(lot, self.now, f"{lot.seq}.{lot.line}@{restored_by}")
+
+    def waive(self, points: int, *, source: Source, kind: str = "DEBT_WAIVER", trace: Mapping[str, Any]) -> Posted:
+        """Post debt away, never more than is owed: so much of what was revoked counts as never taken back."""
+        assert 0 < points <= self.points.debt, "what is waived is owed"
+        return self.post(POINTS, kind, source, trace, None, debt=-points, revoked=-points)
 
 
 def _lot_source(lot: Lot) -> Source:

@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.members import errors, models, queries, references, rules, service
+from schema.admin.adjustment_lines import AdjustmentsOfMember
 from schema.context import Info
 from schema.earning import EarningOfMember
 from schema.members import Birthday, ClaimNeedsStaff, Language, MemberNotActive, birthday_of
@@ -66,7 +67,7 @@ class MemberSearch:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, TiersOfMember, EarningOfMember, relay.Node):
+class Member(PointsOfMember, TiersOfMember, EarningOfMember, AdjustmentsOfMember, relay.Node):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number.")
     nickname: str | None = strawberry.field(description="The name the member chose.")
