@@ -52,7 +52,7 @@ async def test_a_proposal_ends_once_whoever_is_first(
     mei, wang = await a_member(clock), await hire(clock, "wang")
     made = [await adjust(work, mei, 500, lin) for _ in range(10)]
     steps = [(approve, zhou), (reject, wang), (withdraw, lin)]
-    outcomes = await at_once(database, *(step(work, each, by) for each in made for step, by in steps))  # type: ignore[operator]
+    outcomes = await at_once(database, *(step(work, each, by) for each in made for step, by in steps))
     assert kinds(outcomes) == {"AdjustmentLine": 10, "AdjustmentNotOpen": 20}
     ends = Counter([(await line_of(each)).state for each in made])
     assert sum(ends.values()) == 10 and ends["PROPOSED"] == 0
