@@ -28,7 +28,7 @@ from gamification.adjustments.service.making import AdjustmentPreview, staff_id_
 from gamification.adjustments.service.trail import note
 from gamification.core.actors import SYSTEM, Actor
 from gamification.core.audit import check_reason
-from gamification.core.database import fetch, fetch_row
+from gamification.core.database import execute, fetch, fetch_row
 from gamification.core.draft import Command, Verb
 from gamification.core.encoding import encode
 from gamification.core.errors import NotFound
@@ -220,7 +220,7 @@ async def _read(member_id: UUID, adjustment_id: UUID, lock: str = "") -> Adjustm
 async def _decided(line: AdjustmentLine, to: State, *, by: UUID | None, at: datetime, **values: Any) -> AdjustmentLine:
     """Write what became of a locked proposal."""
     after = line._replace(state=to, decided_by=by, decided_at=at, **values)
-    await fetch(
+    await execute(
         """UPDATE adjustment SET state = $3, decided_by = $4, decided_at = $5, decision_reason = $6, entry_seq = $7,
                   before = $8::jsonb, after = $9::jsonb WHERE member_id = $1 AND id = $2""",
         after.member_id, after.id, after.state, after.decided_by, after.decided_at, after.decision_reason,

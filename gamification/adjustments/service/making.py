@@ -5,13 +5,10 @@ Lock order: the member of staff, whose day's allowance is counted; then the memb
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from gamification.adjustments.errors import NothingToWaive
 from gamification.adjustments.models import Adjustment
@@ -30,8 +27,6 @@ from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
 from gamification.points.book import Book
 from gamification.tiers.service import STANDING
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +187,8 @@ def _waiver(member_id: UUID, points: int | None, reason: str, actor: Actor, key:
 async def _make(work: Work, verb: Verb[Adjust, Adjusted], values: dict[str, Any]) -> Adjusted:
     """Decide and write, with the audit line, in one transaction; a refusal commits too, for its receipt.
 
-    Of several at once by one member of staff each sees what the others moved: they hold the person's row in turn.
+    Requests of one member of staff hold the person's row in turn, so that each sees what the others moved, and the
+    receipt that another took under the same key.
     """
 
     async def run() -> Adjusted | Exception:
@@ -204,18 +200,10 @@ async def _make(work: Work, verb: Verb[Adjust, Adjusted], values: dict[str, Any]
                 await _note(outcome, command.actor)
         return outcome
 
-    outcome = await _again_if_overtaken(run)
+    outcome = await retrying(run)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
-
-
-async def _again_if_overtaken(run: Callable[[], Awaitable[Result]]) -> Result:
-    """`retrying`, and once more where another request under the same key took its receipt in between."""
-    try:
-        return await retrying(run)
-    except asyncpg.UniqueViolationError:
-        return await retrying(run)
 
 
 async def _note(made: Adjusted, actor: Actor) -> None:
