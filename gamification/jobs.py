@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gamification.audits import jobs as audits
 from gamification.charity import jobs as charity
 from gamification.core import upkeep
 from gamification.core.jobs import gather
@@ -20,5 +21,6 @@ REGISTRY = gather(
         charity,
         draws,
         transparency,
+        audits,
     ]
 )

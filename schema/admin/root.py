@@ -5,6 +5,7 @@ from strawberry import relay
 
 from schema.admin.access import AccessMutation, AccessQuery
 from schema.admin.audit import AuditQuery
+from schema.admin.audits import AuditsQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
@@ -29,6 +30,7 @@ class Query(
     AdminCharityQuery,
     JobsQuery,
     AuditQuery,
+    AuditsQuery,
     AdminTransparencyQuery,
 ):
     node: relay.Node | None = strawberry.field(
