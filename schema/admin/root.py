@@ -10,6 +10,7 @@ from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
+from schema.admin.liability import LiabilityMutation, LiabilityQuery
 from schema.admin.members import MembersMutation, MembersQuery
 from schema.admin.order_intake import OrderIntakeMutation
 from schema.admin.orders import OrdersQuery
@@ -31,6 +32,7 @@ class Query(
     JobsQuery,
     AuditQuery,
     AuditsQuery,
+    LiabilityQuery,
     AdminTransparencyQuery,
 ):
     node: relay.Node | None = strawberry.field(
@@ -47,6 +49,7 @@ class Mutation(
     AdminDrawsMutation,
     AdminCharityMutation,
     JobsMutation,
+    LiabilityMutation,
 ):
     pass
 

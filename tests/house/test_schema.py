@@ -34,6 +34,7 @@ from gamification.members.service.integrations import SCOPES_MAX
 from gamification.members.service.staff import STORES_MAX
 from gamification.orders.service.requests import LINES_MAX
 from gamification.points.explanations import STEPS_MAX as EXPLANATION_STEPS_MAX
+from gamification.points.liability import MONTHS_AHEAD_MAX
 from gamification.points.models import KINDS
 from gamification.points.months import MONTHS_MAX
 from gamification.points.queries import EXPIRING_MAX
@@ -60,6 +61,7 @@ BOUNDS = {
     "EntryProof.auditPath": LOG_DEPTH_MAX,
     "Integration.scopes": SCOPES_MAX,
     "InvariantRun.checks": CHECKS_MAX,
+    "LiabilityReport.buckets": MONTHS_AHEAD_MAX + 1,
     "Member.references": REFERENCES_MAX,
     "Member.statementMonths": MONTHS_MAX,
     "MonthlyStatement.lines": len(KINDS),
