@@ -93,7 +93,7 @@ async def _sources(order: str | None, info: Info) -> tuple[Source, ...] | None:
 
 
 def kind_label(kind: str, locale: str) -> str:
-    """What a kind is called in the caller's language."""
-    known = KINDS[kind]
-    labels: Mapping[str, str] = {DEFAULT_LOCALE: known.zh, "en": known.en}
-    return labels[locale]
+    """What a kind is called in the caller's language; one that is not listed, which is drift, by its name."""
+    known = KINDS.get(kind)
+    labels: Mapping[str, str] = {DEFAULT_LOCALE: known.zh, "en": known.en} if known else {}
+    return labels.get(locale, kind)
