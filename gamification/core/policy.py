@@ -116,6 +116,11 @@ class Policies:
         since, version, body = versions[index - 1]
         return self._parse(policy, since, version, body)
 
+    def version(self, policy: type[P], number: int) -> Version[P]:
+        """The version of that number, which exists: a row names it."""
+        since, version, body = next(each for each in self._versions[policy.kind] if each[1] == number)
+        return self._parse(policy, since, version, body)
+
     def latest(self, policy: type[P]) -> Version[P] | None:
         """The newest published version, whether in force yet or not; None when there is none."""
         versions = self._versions.get(policy.kind, [])

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from gamification.core.draft import MoreLotsNeeded
-from gamification.points.due import Dues
 from gamification.points.errors import InsufficientPoints
+from gamification.points.lifetimes import Lifetimes
 from gamification.points.models import GROWTH, POINTS
 from gamification.points.rows import TAKEN, HoldRow, Posted, Revoked, Source
-from gamification.points.rules import Lot, PointsPolicy, Taken, consumption_order, lifetime
+from gamification.points.rules import NOT_AN_ACTIVITY, Lot, PointsPolicy, Taken, consumption_order, lifetime
 
 
-class Book(Dues):
+class Book(Lifetimes):
     """A member's accounts and lots in the middle of a batch of decisions."""
 
     def accrue(
@@ -33,11 +32,16 @@ class Book(Dues):
         order_id: UUID | None = None,
         portions: Sequence[tuple[int | None, int]] | None = None,
     ) -> Posted:
-        """Post points in: one lot per portion (order line, points). Whatever becomes available repays debt first."""
+        """Post points in: one lot per portion (order line, points). Whatever becomes available repays debt first.
+
+        An accrual is an activity: what lives under a sliding policy lives on.
+        """
         assert points > 0, "an accrual is positive"
         parts = [part for part in portions or [(None, points)] if part[1] > 0]
         assert sum(part for _, part in parts) == points, "portions sum to the accrual"
-        version, activates_at, expires_at = self._lifetime
+        sliding = [] if kind in NOT_AN_ACTIVITY else self.sliding_lots()
+        version = self.policy(PointsPolicy)
+        activates_at, expires_at = lifetime(version.body, self.now, self.calendar, of_order=order_id is not None)
         pending = activates_at > self.now
         seq = self.points.seq + 1
         repaid = 0 if pending else min(points, self.points.debt)
@@ -47,28 +51,28 @@ class Book(Dues):
             left -= used
             lot = Lot(
                 self.member_id, seq, line, part, part - used, 0, pending, activates_at, expires_at,
-                order_id, order_line, None, None, version,
+                order_id, order_line, None, None, version.version,
             )  # fmt: skip
             self.lots_by_key[lot.key] = lot
             self.new_lots.add(lot.key)
             self.allocate(seq, lot, used)
         self.due_by(activates_at if pending else expires_at)
+        self.slide(sliding)
         return self.post(
             POINTS, kind, source, trace, occurred_at,
             available=0 if pending else points - repaid, pending=points if pending else 0, debt=-repaid, accrued=points,
         )  # fmt: skip
 
-    @cached_property
-    def _lifetime(self) -> tuple[int, datetime, datetime | None]:
-        """Under which policy version what is booked now lives, when it activates, and when it expires."""
-        policy = self.policy(PointsPolicy)
-        return policy.version, *lifetime(policy.body, self.now, self.calendar)
-
     def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
-        """Post points out, soonest expiry first. Refuses: InsufficientPoints."""
+        """Post points out, soonest expiry first as it stands. Refuses: InsufficientPoints.
+
+        A redemption is an activity: what lives under a sliding policy lives on, and so does what was just used.
+        """
         assert points > 0, "what is taken is positive"
         self._refuse_more_than_available(points)
+        sliding = [] if kind in NOT_AN_ACTIVITY else self.sliding_lots()
         self.consume(points, self.usable(), self.points.seq + 1)
+        self.slide(sliding)
         return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=points)
 
     def claw_back(
@@ -175,8 +179,12 @@ class Book(Dues):
         return hold
 
     def capture(self, hold: HoldRow, points: int, *, trace: Mapping[str, Any]) -> HoldRow:
-        """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then."""
+        """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then.
+
+        As a redemption it is an activity, which the hold itself was not.
+        """
         assert hold.active and 0 < points <= hold.points, "at most what is held is captured, once"
+        self.slide(self.sliding_lots())
         source = ("hold", str(hold.seq))
         self.post(POINTS, "CAPTURE", source, trace, None, held=-points, redeemed=points)
         rest = hold.points - points

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from gamification.core.draft import MoreLotsNeeded
 from gamification.points.models import POINTS
@@ -65,15 +67,16 @@ class Dues(Returns):
         if isinstance(due, HoldRow):
             self.release_hold(due, state="TIMED_OUT", at=at)
         elif due.pending:
-            self._activate(due, at)
+            self.activate(due, at)
         else:
             self.expire(due, at)
 
-    def _activate(self, lot: Lot, at: datetime) -> None:
+    def activate(self, lot: Lot, at: datetime, *, trace: Mapping[str, Any] | None = None) -> None:
+        """Post that a pending lot is usable from an instant on; debt is repaid first."""
         repaid = min(lot.remaining, self.points.debt)
         self.change_lot(lot, remaining=lot.remaining - repaid, pending=False)
         self.allocate(self.points.seq + 1, lot, repaid)
         self.post(
-            POINTS, "ACTIVATION", ("lot", lot_name(lot)), {"lot": lot_name(lot)}, at,
+            POINTS, "ACTIVATION", ("lot", lot_name(lot)), {**(trace or {}), "lot": lot_name(lot)}, at,
             available=lot.remaining - repaid, pending=-lot.remaining, debt=-repaid,
         )  # fmt: skip

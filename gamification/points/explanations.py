@@ -24,6 +24,14 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "zh-CN": "订单 {order} 累计退款 {refunded_yuan} 元(实付 {paid_yuan} 元),按比例收回所得积分",
         "en": "{refunded_yuan} of {paid_yuan} yuan of order {order} were refunded; its points go back in proportion.",
     },
+    "order_received": {
+        "zh-CN": "订单已收货,待入账积分已生效",
+        "en": "The order was received: its points became usable.",
+    },
+    "refund_window_closed": {
+        "zh-CN": "订单退款期已结束,待入账积分已生效",
+        "en": "The order's refund window closed: its points became usable.",
+    },
     "check_in": {"zh-CN": "连续签到第 {cycle_day} 天奖励", "en": "Reward of day {cycle_day} of the check-in cycle."},
 }
 _BY_KIND: Mapping[str, Mapping[str, str]] = {
