@@ -13,6 +13,7 @@ from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.context import Context, Info
+from schema.lifetimes import CalendarDay, EventActivation
 from schema.scalars import Fen, Points
 from schema.tiers import Tier, tier_of
 
@@ -46,6 +47,12 @@ class PointsExpiry:
     count: int = strawberry.field(description="How many units after the day on which they became usable.")
     unit: ExpiryUnit = strawberry.field(description="What is counted.")
     round_to_end_of: ExpiryRounding = strawberry.field(description="They stay usable to the end of this period.")
+    dates: list[CalendarDay] = strawberry.field(
+        description="They stay usable to the end of the first of these days from then on; empty for none."
+    )
+    sliding: bool = strawberry.field(
+        description="Whether earning or using points counts their life anew from that business day."
+    )
 
 
 @strawberry.type(description="How points live and die.")
@@ -53,6 +60,15 @@ class PointsPolicy:
     expiry: PointsExpiry | None = strawberry.field(description="How long they live; null for points without end.")
     activation_days: int = strawberry.field(description="Business days until they become usable; 0 for at once.")
     claw_back: ClawBack = strawberry.field(description="How far a refund takes them back.")
+    activation_event: EventActivation | None = strawberry.field(
+        description="What points of an order wait for; null where they wait for nothing but days or dates."
+    )
+    activation_dates: list[CalendarDay] = strawberry.field(
+        description="They become usable at the start of the next of these days; empty for none."
+    )
+    notice_days: list[int] = strawberry.field(
+        description="How many business days before their last one members are told that they end, the most first."
+    )
 
     @classmethod
     def of(cls, body: points_rules.PointsPolicy) -> "PointsPolicy":
@@ -64,9 +80,14 @@ class PointsPolicy:
                 count=expiry.count,
                 unit=ExpiryUnit(expiry.unit),
                 round_to_end_of=ExpiryRounding(expiry.round_to_end_of),
+                dates=CalendarDay.of(expiry.dates),
+                sliding=expiry.sliding,
             ),
             activation_days=body.activation_days,
             claw_back=ClawBack(body.claw_back),
+            activation_event=EventActivation.of(body.activation_event) if body.activation_event else None,
+            activation_dates=CalendarDay.of(body.activation_dates),
+            notice_days=list(body.notice_days),
         )
 
 

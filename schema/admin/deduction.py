@@ -1,4 +1,4 @@
-"""Points as money on an order, as tills and shops do it: quote, hold, capture, release, cancel; each can be previewed."""
+"""Points as money on an order, as tills do it: quote, hold, capture, release, cancel; each can be previewed."""
 
 from typing import Annotated
 
