@@ -35,8 +35,7 @@ from gamification.members.credentials import Passwords
 from gamification.members.phones import PhoneVault
 from gamification.members.references import MemberNumber, Origin, Reference
 from gamification.orders import service as orders
-from gamification.points.deduction import DeductionPolicy
-from gamification.points.rules import Expiry, PointsPolicy
+from gamification.points.rules import DeductionPolicy, Expiry, PointsPolicy
 from gamification.tiers.rules import Tier, TierPolicy
 
 TOKEN_LIFETIME = timedelta(days=30)

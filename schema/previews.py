@@ -12,6 +12,10 @@ from gamification.points.rows import EntryRow
 from schema.points import Currency
 from schema.scalars import Points
 
+PREVIEWED_MAX = 200
+"""Entries that a preview shows."""
+SHOWN = f"What would be posted, the last {PREVIEWED_MAX} lines."
+
 
 @strawberry.type(description="A line of the ledger that would be written.")
 class PreviewedEntry:
@@ -27,9 +31,9 @@ class PreviewedEntry:
 
 
 def previewed_entries(preview: Preview[Any], locale: str) -> list[PreviewedEntry]:
-    """The entries of a preview in their order; what is due anyway comes first."""
+    """The last entries of a preview in their order; what is due anyway comes before what the verb posts."""
     entries: list[EntryRow] = preview.draft.entries if preview.draft is not None else []
-    return [_previewed(entry, locale) for entry in entries]
+    return [_previewed(entry, locale) for entry in entries[-PREVIEWED_MAX:]]
 
 
 def _previewed(entry: EntryRow, locale: str) -> PreviewedEntry:

@@ -116,15 +116,15 @@ class Policies:
         since, version, body = versions[index - 1]
         return self._parse(policy, since, version, body)
 
-    def version(self, policy: type[P], number: int) -> Version[P]:
-        """The version of that number, which exists: a row names it."""
-        since, version, body = next(each for each in self._versions[policy.kind] if each[1] == number)
-        return self._parse(policy, since, version, body)
-
     def latest(self, policy: type[P]) -> Version[P] | None:
         """The newest published version, whether in force yet or not; None when there is none."""
         versions = self._versions.get(policy.kind, [])
         return self._parse(policy, *max(versions, key=lambda each: each[1])) if versions else None
+
+    def numbered(self, policy: type[P], version: int) -> Version[P]:
+        """The version of that number, which has to be published."""
+        found = next(each for each in self._versions[policy.kind] if each[1] == version)
+        return self._parse(policy, *found)
 
     def all(self, policy: type[P]) -> list[Version[P]]:
         """All versions in the order in which they take effect."""

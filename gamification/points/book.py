@@ -11,14 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from gamification.core.draft import MoreLotsNeeded
+from gamification.points.due import Dues, LotKey
 from gamification.points.errors import InsufficientPoints
-from gamification.points.lifetimes import Lifetimes
 from gamification.points.models import GROWTH, POINTS
 from gamification.points.rows import TAKEN, HoldRow, Posted, Revoked, Source
-from gamification.points.rules import NOT_AN_ACTIVITY, Lot, PointsPolicy, Taken, consumption_order, lifetime
+from gamification.points.rules import Lot, PointsPolicy, Taken, consumption_order, lifetime
 
 
-class Book(Lifetimes):
+class Book(Dues):
     """A member's accounts and lots in the middle of a batch of decisions."""
 
     def accrue(
@@ -32,16 +32,12 @@ class Book(Lifetimes):
         order_id: UUID | None = None,
         portions: Sequence[tuple[int | None, int]] | None = None,
     ) -> Posted:
-        """Post points in: one lot per portion (order line, points). Whatever becomes available repays debt first.
-
-        An accrual is an activity: what lives under a sliding policy lives on.
-        """
+        """Post points in: one lot per portion (order line, points). Whatever becomes available repays debt first."""
         assert points > 0, "an accrual is positive"
         parts = [part for part in portions or [(None, points)] if part[1] > 0]
         assert sum(part for _, part in parts) == points, "portions sum to the accrual"
-        sliding = [] if kind in NOT_AN_ACTIVITY else self.sliding_lots()
-        version = self.policy(PointsPolicy)
-        activates_at, expires_at = lifetime(version.body, self.now, self.calendar, of_order=order_id is not None)
+        sliding = self._renewed_by(kind)
+        version, activates_at, expires_at = self._lifetime(of_order=order_id is not None)
         pending = activates_at > self.now
         seq = self.points.seq + 1
         repaid = 0 if pending else min(points, self.points.debt)
@@ -51,7 +47,7 @@ class Book(Lifetimes):
             left -= used
             lot = Lot(
                 self.member_id, seq, line, part, part - used, 0, pending, activates_at, expires_at,
-                order_id, order_line, None, None, version.version,
+                order_id, order_line, None, None, version,
             )  # fmt: skip
             self.lots_by_key[lot.key] = lot
             self.new_lots.add(lot.key)
@@ -63,14 +59,23 @@ class Book(Lifetimes):
             available=0 if pending else points - repaid, pending=points if pending else 0, debt=-repaid, accrued=points,
         )  # fmt: skip
 
-    def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
-        """Post points out, soonest expiry first as it stands. Refuses: InsufficientPoints.
+    def _lifetime(self, *, of_order: bool) -> tuple[int, datetime, datetime | None]:
+        """Under which policy version what is booked now lives, when it activates, and when it expires."""
+        policy = self.policy(PointsPolicy)
+        return policy.version, *lifetime(policy.body, self.now, self.calendar, of_order=of_order)
 
-        A redemption is an activity: what lives under a sliding policy lives on, and so does what was just used.
+    def _renewed_by(self, kind: str) -> list[LotKey]:
+        """The lots whose life an accrual or taking of a kind renews: an adjustment is no activity of the member."""
+        return [] if kind == "ADJUSTMENT" else self.sliding_lots()
+
+    def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
+        """Post points out, soonest expiry first. Refuses: InsufficientPoints.
+
+        What the member's activity renews is renewed after it, also what this used up, in case it comes back.
         """
         assert points > 0, "what is taken is positive"
         self._refuse_more_than_available(points)
-        sliding = [] if kind in NOT_AN_ACTIVITY else self.sliding_lots()
+        sliding = self._renewed_by(kind)
         self.consume(points, self.usable(), self.points.seq + 1)
         self.slide(sliding)
         return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=points)
@@ -179,13 +184,10 @@ class Book(Lifetimes):
         return hold
 
     def capture(self, hold: HoldRow, points: int, *, trace: Mapping[str, Any]) -> HoldRow:
-        """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then.
-
-        As a redemption it is an activity, which the hold itself was not.
-        """
+        """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then."""
         assert hold.active and 0 < points <= hold.points, "at most what is held is captured, once"
-        self.slide(self.sliding_lots())
         source = ("hold", str(hold.seq))
+        self.slide(self.sliding_lots())
         self.post(POINTS, "CAPTURE", source, trace, None, held=-points, redeemed=points)
         rest = hold.points - points
         if rest:

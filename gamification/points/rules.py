@@ -1,7 +1,8 @@
-"""When points activate and expire, in which order lots are used, and how a claw-back is measured: pure decisions."""
+"""When points activate and expire, in which order lots are used, how a claw-back is measured, how many points pay."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,137 +12,157 @@ from uuid import UUID
 from gamification.core.calendar import Calendar, add_months, days_in_month, month_of
 from gamification.core.policy import Problem
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+BASIS = 10_000
+"""Basis points in the whole."""
+STEP_POINTS_MAX = 1_000_000
+ACTIVATION_DAYS_MAX = 366
 DATES_MAX = 24
 NOTICES_MAX = 5
-WAIT_DAYS_MAX = 366
-NOT_AN_ACTIVITY = frozenset({"ADJUSTMENT"})
-"""Kinds of accruals and takings that staff make: they keep no points of a sliding policy alive."""
-
-OrderEventType = Literal["RECEIVED", "REFUND_WINDOW_CLOSED"]
-
-_NEVER = datetime.max.replace(tzinfo=UTC)
-_LEAP_YEAR = 2028
-
-
-@dataclass(frozen=True, slots=True)
-class CalendarDay:
-    """A day of the year, or of every month where `month` is None.
-
-    A month that has no such day stands with its last one: 31 of every month is each month's last day, and 29 February
-    is 28 February in common years.
-    """
-
-    day: int
-    month: int | None = None
-
-    @property
-    def exists(self) -> bool:
-        """Whether some year has this day."""
-        if self.month is None:
-            return 1 <= self.day <= 31
-        return 1 <= self.month <= 12 and 1 <= self.day <= days_in_month(date(_LEAP_YEAR, self.month, 1))
+NOTICE_DAYS_MAX = 90
+LEAP_YEAR = 2000
+QUOTE_MINUTES_MAX = 60
+HOLD_MINUTES_MAX = 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """How long points live: `count` units after activation (None: for ever), rounded up to a period's end or a date.
+    """How long points live: `count` units after activation, rounded up to the end of a period or to a listed date.
 
     The last valid business day is the day `count` units after the day of activation, or the end of its month, quarter
-    or year, or, where `dates` are listed, the first of them on or after it; points expire at the first instant after
-    it. A `sliding` expiry is counted anew from each day on which the member is active.
+    or year, or the first of `dates` (MM-DD, or DD of every month) on or after it; points expire at the first instant
+    after it. Neither count nor dates: for ever. `sliding` points live from the member's last activity instead, never
+    shorter.
     """
 
     count: int | None = None
     unit: Literal["day", "month", "year"] = "month"
     round_to_end_of: Literal["day", "month", "quarter", "year"] = "day"
-    dates: tuple[CalendarDay, ...] = ()
+    dates: tuple[str, ...] = ()
     sliding: bool = False
 
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with it, by its place in a policy."""
-        least = 0 if self.dates else 1
-        found = []
-        if self.count is not None and not least <= self.count <= 3660:
-            found.append(Problem("expiry.count", f"{least} to 3660, or null for points that never expire"))
-        if self.count is None and (self.dates or self.sliding):
-            found.append(Problem("expiry.count", "a count: points without expiry have no dates and do not slide"))
-        if self.dates and self.round_to_end_of != "day":
-            found.append(Problem("expiry.round_to_end_of", "day, where dates are listed: they are the rounding"))
-        if self.dates and self.sliding:
-            found.append(Problem("expiry.sliding", "false, where dates are listed"))
-        return [*found, *_problems_of_days("expiry.dates", self.dates)]
 
-
-@dataclass(frozen=True, slots=True)
-class EventActivation:
-    """Points of an order wait for what happens to it, and no longer than `latest_days` business days.
-
-    They activate at the event, or at the start of the business day `days` after that of the event. Points that belong
-    to no order activate at once.
-    """
-
-    event: OrderEventType
-    latest_days: int
-    days: int = 0
-
-    def problems(self) -> Sequence[Problem]:
-        """What is wrong with it, by its place in a policy."""
-        found = []
-        if not 1 <= self.latest_days <= WAIT_DAYS_MAX:
-            found.append(Problem("activation_event.latest_days", f"1 to {WAIT_DAYS_MAX}"))
-        if not 0 <= self.days < max(self.latest_days, 1):
-            found.append(Problem("activation_event.days", "0 or more, and fewer than the latest days"))
-        return found
+ActivationEvent = Literal["RECEIVED", "REFUND_WINDOW_CLOSED"]
+"""What a shop tells of an order: the goods arrived; they can no longer be sent back."""
 
 
 @dataclass(frozen=True, slots=True)
 class PointsPolicy:
-    """How points live and die: expiry, activation, how far a claw-back may go, and when members are told.
+    """How points live and die: expiry, when they become usable, how far a claw-back may go, when members are told.
 
-    Points activate at once, or one of: at the start of the day `activation_days` business days later, on an event of
-    their order, or at the start of the next of some dates. `notice_days` before the last valid day a member is told.
+    Points become usable at once; or `activation_days` business days later; or on the next of `activation_dates` (MM-DD,
+    or DD of every month); or, points of an order, `activation_event_days` after `activation_event`, at the latest
+    `activation_latest_days` after they were booked, so that a lost message keeps nobody's points for ever.
     """
 
     kind: ClassVar[str] = "points"
     expiry: Expiry = Expiry()
     activation_days: int = 0
     claw_back: Literal["PENDING_ONLY", "TO_ZERO", "TO_DEBT"] = "TO_DEBT"
-    activation_event: EventActivation | None = None
-    activation_dates: tuple[CalendarDay, ...] = ()
+    activation_event: ActivationEvent | None = None
+    activation_event_days: int = 0
+    activation_latest_days: int = 30
+    activation_dates: tuple[str, ...] = ()
     notice_days: tuple[int, ...] = (30, 7, 1)
 
     def problems(self) -> Sequence[Problem]:
-        found = list(self.expiry.problems())
-        if not 0 <= self.activation_days <= WAIT_DAYS_MAX:
-            found.append(Problem("activation_days", f"0 to {WAIT_DAYS_MAX}"))
-        if self.activation_event is not None:
-            found += self.activation_event.problems()
-            if self.activation_days:
-                found.append(Problem("activation_days", "0, where points wait for an event"))
-        if self.activation_dates and (self.activation_days or self.activation_event):
-            found.append(Problem("activation_dates", "none, where points wait for days or for an event"))
-        found += _problems_of_days("activation_dates", self.activation_dates)
-        return [*found, *self._problems_of_notices()]
-
-    def _problems_of_notices(self) -> list[Problem]:
-        days = self.notice_days
-        found = [] if len(days) <= NOTICES_MAX else [Problem("notice_days", f"at most {NOTICES_MAX}")]
-        for index, each in enumerate(days):
-            if not 1 <= each <= WAIT_DAYS_MAX:
-                found.append(Problem(f"notice_days.{index}", f"1 to {WAIT_DAYS_MAX}"))
-            if index and each >= days[index - 1]:
-                found.append(Problem(f"notice_days.{index}", "fewer days than the one before"))
+        found = [*_expiry_problems(self.expiry), *_dates_problems("activation_dates", self.activation_dates)]
+        bounds = {"activation_days": 0, "activation_event_days": 0, "activation_latest_days": 1}
+        found += [
+            Problem(name, f"{least} to {ACTIVATION_DAYS_MAX}")
+            for name, least in bounds.items()
+            if not least <= getattr(self, name) <= ACTIVATION_DAYS_MAX
+        ]
+        ways = (self.activation_days > 0, self.activation_event is not None, bool(self.activation_dates))
+        if sum(ways) > 1:
+            found.append(Problem("activation_days", "one way to become usable: days, an event, or dates"))
+        if self.activation_event_days > self.activation_latest_days:
+            found.append(Problem("activation_latest_days", "not before the days after the event"))
+        if len(self.notice_days) > NOTICES_MAX or any(not 1 <= days <= NOTICE_DAYS_MAX for days in self.notice_days):
+            found.append(Problem("notice_days", f"at most {NOTICES_MAX}, each 1 to {NOTICE_DAYS_MAX}"))
+        if len(set(self.notice_days)) < len(self.notice_days):
+            found.append(Problem("notice_days", "each once"))
         return found
 
 
-def _problems_of_days(path: str, listed: Sequence[CalendarDay]) -> list[Problem]:
-    found = [] if len(listed) <= DATES_MAX else [Problem(path, f"at most {DATES_MAX} dates")]
-    for index, each in enumerate(listed):
-        if not each.exists:
-            found.append(Problem(f"{path}.{index}", "a day that the month has in some year"))
-        elif index and (each.month or 0, each.day) <= (listed[index - 1].month or 0, listed[index - 1].day):
-            found.append(Problem(f"{path}.{index}", "later in the year than the one before; every month comes first"))
+def _expiry_problems(expiry: Expiry) -> list[Problem]:
+    found = _dates_problems("expiry.dates", expiry.dates)
+    least = 0 if expiry.dates else 1
+    if expiry.count is not None and not least <= expiry.count <= 3660:
+        found.append(Problem("expiry.count", f"{least} to 3660, or null for points that never expire"))
+    if expiry.dates and expiry.round_to_end_of != "day":
+        found.append(Problem("expiry.round_to_end_of", "either dates or the end of a period"))
+    if expiry.sliding and not expiry.count:
+        found.append(Problem("expiry.sliding", "a life in days, months or years that activity renews"))
+    if expiry.sliding and expiry.dates:
+        found.append(Problem("expiry.sliding", "either dates or a life that activity renews"))
     return found
+
+
+def _dates_problems(path: str, dates: Sequence[str]) -> list[Problem]:
+    found = [
+        Problem(f"{path}.{index}", "a day of the year as MM-DD, or of every month as DD")
+        for index, each in enumerate(dates)
+        if not _is_listable(each)
+    ]
+    if len(dates) > DATES_MAX or len(set(dates)) < len(dates):
+        found.append(Problem(path, f"at most {DATES_MAX} days, each once"))
+    return found
+
+
+def _is_listable(text: str) -> bool:
+    if not re.fullmatch(r"(\d\d-)?\d\d", text, re.ASCII):
+        return False
+    month, _, day = text.rpartition("-")
+    try:
+        date(LEAP_YEAR, int(month or 1), int(day))
+    except ValueError:
+        return False
+    return True
+
+
+def first_listed_day(dates: Sequence[str], since: date) -> date:
+    """The first listed day on or after a day. A day that its month lacks is the month's last.
+
+    So 02-29 is 28 February in common years, and 31 is the end of every month.
+    """
+    return min(day for text in dates for day in _days_of(text, since) if day >= since)
+
+
+def _days_of(text: str, since: date) -> list[date]:
+    month, _, day = text.rpartition("-")
+    if month:
+        firsts = [date(year, int(month), 1) for year in (since.year, since.year + 1)]
+    else:
+        firsts = [month_of(since), add_months(month_of(since), 1)]
+    return [first.replace(day=min(int(day), days_in_month(first))) for first in firsts]
+
+
+@dataclass(frozen=True, slots=True)
+class DeductionPolicy:
+    """How points pay: in steps of `step_points`, up to `share_max_bp` of what an order's lines cost (basis points).
+
+    A quote stands for `quote_minutes`; a hold whose till names no time ends after `hold_minutes`.
+    """
+
+    kind: ClassVar[str] = "deduction"
+    step_points: int = 100
+    share_max_bp: int = BASIS
+    quote_minutes: int = 10
+    hold_minutes: int = 30
+
+    def problems(self) -> Sequence[Problem]:
+        bounds = {
+            "step_points": (1, STEP_POINTS_MAX),
+            "share_max_bp": (0, BASIS),
+            "quote_minutes": (1, QUOTE_MINUTES_MAX),
+            "hold_minutes": (1, HOLD_MINUTES_MAX),
+        }
+        return [
+            Problem(name, f"{least} to {most}")
+            for name, (least, most) in bounds.items()
+            if not least <= getattr(self, name) <= most
+        ]
 
 
 class Lot(NamedTuple):
@@ -208,15 +229,18 @@ def last_taken_first(takes: Iterable[Taken], points: int, returned: int) -> list
     return parts
 
 
-def last_valid_day(expiry: Expiry, activated_on: date) -> date | None:
-    """The last business day on which points that activated on a day can be used; None for ever."""
-    if expiry.count is None:
+def last_valid_day(expiry: Expiry, since: date) -> date | None:
+    """The last business day on which points can be used that live from a day on; None for ever."""
+    if expiry.count is None and not expiry.dates:
         return None
+    count = expiry.count or 0
     if expiry.unit == "day":
-        day = activated_on + timedelta(days=expiry.count)
+        day = since + timedelta(days=count)
     else:
-        day = add_months(activated_on, expiry.count * (12 if expiry.unit == "year" else 1))
-    return next_listed_day(expiry.dates, day) if expiry.dates else _end_of(expiry.round_to_end_of, day)
+        day = add_months(since, count * (12 if expiry.unit == "year" else 1))
+    if expiry.dates:
+        return first_listed_day(expiry.dates, day)
+    return _end_of(expiry.round_to_end_of, day)
 
 
 def _end_of(period: str, day: date) -> date:
@@ -228,47 +252,34 @@ def _end_of(period: str, day: date) -> date:
     return add_months(start, months) - timedelta(days=1)
 
 
-def next_listed_day(listed: Sequence[CalendarDay], on: date) -> date:
-    """The first of some days of the calendar that is this day or later. At least one is listed."""
-    for ahead in range(13):
-        first = add_months(month_of(on), ahead)
-        days = (each.day for each in listed if each.month in (None, first.month))
-        found = [first.replace(day=min(day, days_in_month(first))) for day in days]
-        if later := [day for day in found if day >= on]:
-            return min(later)
-    raise AssertionError("every listed day comes within a year")
-
-
-def activation(policy: PointsPolicy, booked_at: datetime, calendar: Calendar, *, of_order: bool) -> datetime:
-    """When points booked at an instant activate; those that wait for an event of their order, at the latest."""
-    on = calendar.business_date(booked_at)
-    if policy.activation_event is not None:
-        return calendar.starts_at(on + timedelta(days=policy.activation_event.latest_days)) if of_order else booked_at
-    if policy.activation_dates:
-        return calendar.starts_at(next_listed_day(policy.activation_dates, on + timedelta(days=1)))
-    return calendar.starts_at(on + timedelta(days=policy.activation_days)) if policy.activation_days else booked_at
-
-
-def activation_after(waits: EventActivation, occurred_at: datetime, now: datetime, calendar: Calendar) -> datetime:
-    """When points activate that waited for an event of their order: never before it is known."""
-    at = occurred_at
-    if waits.days:
-        at = calendar.starts_at(calendar.business_date(occurred_at) + timedelta(days=waits.days))
-    return max(at, now)
-
-
-def expiry_from(expiry: Expiry, at: datetime, calendar: Calendar) -> datetime | None:
-    """When points expire whose life is counted from an instant; None: never."""
-    last_day = last_valid_day(expiry, calendar.business_date(at))
-    return None if last_day is None else calendar.ends_at(last_day)
-
-
 def lifetime(
     policy: PointsPolicy, booked_at: datetime, calendar: Calendar, *, of_order: bool = False
 ) -> tuple[datetime, datetime | None]:
-    """When points booked at an instant activate, and when they expire (None: never); life begins at activation."""
-    activates_at = activation(policy, booked_at, calendar, of_order=of_order)
-    return activates_at, expiry_from(policy.expiry, activates_at, calendar)
+    """When points booked at an instant activate at the latest, and when they then expire (None: never)."""
+    activates_at = _activation(policy, booked_at, calendar, of_order)
+    return activates_at, expiry_after(policy.expiry, activates_at, calendar)
+
+
+def _activation(policy: PointsPolicy, booked_at: datetime, calendar: Calendar, of_order: bool) -> datetime:
+    on = calendar.business_date(booked_at)
+    if policy.activation_dates:
+        return calendar.starts_at(first_listed_day(policy.activation_dates, on + timedelta(days=1)))
+    days = policy.activation_days
+    if policy.activation_event is not None and of_order:
+        days = policy.activation_latest_days
+    return calendar.starts_at(on + timedelta(days=days)) if days else booked_at
+
+
+def activation_after(policy: PointsPolicy, event_at: datetime, calendar: Calendar) -> datetime:
+    """When points activate that wait for an event, once it has happened."""
+    days = policy.activation_event_days
+    return calendar.starts_at(calendar.business_date(event_at) + timedelta(days=days)) if days else event_at
+
+
+def expiry_after(expiry: Expiry, at: datetime, calendar: Calendar) -> datetime | None:
+    """When points expire that live from an instant on; None for never."""
+    last_day = last_valid_day(expiry, calendar.business_date(at))
+    return None if last_day is None else calendar.ends_at(last_day)
 
 
 def claw_back_target(earned: int, refunded_fen: int, paid_fen: int) -> int:
@@ -291,3 +302,22 @@ def split_by_largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
     for index in by_remainder[: total - sum(parts)]:
         parts[index] += 1
     return parts
+
+
+def deductible(policy: DeductionPolicy, *, payable_fen: int, available: int, requested: int | None) -> int:
+    """Points that may be used: the least of what is asked for, available, the share, and payable; in whole steps.
+
+    `requested` None asks for as many as possible. Never more than was asked for, and never a refusal: it may be 0.
+    """
+    share = payable_fen * policy.share_max_bp // BASIS
+    most = min(available, share, payable_fen, *(() if requested is None else (requested,)))
+    return max(most, 0) // policy.step_points * policy.step_points
+
+
+def deduction_by_line(points: int, net_fen: Sequence[int]) -> list[int]:
+    """A deduction over an order's lines in proportion to what they cost; the parts sum to it and none passes its line.
+
+    Largest remainder. No part can pass its line: floor(points × net ÷ Σ net) + 1 > net only where points = Σ net.
+    """
+    assert 0 <= points <= sum(net_fen), "no more is deducted than the lines cost"
+    return split_by_largest_remainder(points, net_fen)

@@ -11,7 +11,7 @@ from gamification.core.work import Preview
 from gamification.members.service import known_members
 from gamification.orders import errors as order_errors
 from gamification.points import service as points
-from gamification.points.hold_queries import HoldLine
+from gamification.points.hold_queries import holds_by_keys
 from schema.admin.order_intake import check_store
 from schema.admin.orders import MemberRef, name_of
 from schema.context import Info
@@ -23,7 +23,6 @@ from schema.holds import (
     CaptureExceedsHold,
     HoldCaptured,
     HoldKey,
-    HoldsByKeys,
     HoldState,
     OrderAlreadyHeld,
     PointsHold,
@@ -32,7 +31,7 @@ from schema.holds import (
 )
 from schema.permissions import Allow, Integration, Staff
 from schema.points import InsufficientPoints
-from schema.previews import PreviewedEntry, previewed_entries
+from schema.previews import SHOWN, PreviewedEntry, previewed_entries
 from schema.refusals import Refusal
 from schema.scalars import Points
 from schema.usual_refusals import IdempotencyConflict, InvalidInput, NotFound
@@ -82,7 +81,7 @@ class HoldPreview:
     changed: bool = strawberry.field(description="Whether anything would change.")
     available: Points = strawberry.field(description="Points usable afterwards.")
     held: Points = strawberry.field(description="Points held afterwards, over all orders.")
-    entries: list[PreviewedEntry] = strawberry.field(description="What would be posted, at most a few lines.")
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 @strawberry.type(description="What was held or captured for an order is back.")
@@ -172,7 +171,7 @@ async def checked_hold(id: str, info: Info) -> HoldKey:
     """The key of a hold that the caller may end: a cashier those of the account's stores. Refuses: NotFound."""
     key = hold_key_of(id)
     if info.context.actor.role == "cashier":
-        row: HoldLine | None = await info.context.load(HoldsByKeys(info.context.now), key)
+        (row,) = await holds_by_keys([key], info.context.now)  # not by the loader, which would remember it as it was
         check_store(info, row.store if row else None)
     return key
 

@@ -11,7 +11,7 @@ from schema.context import Info
 from schema.holds import CaptureExceedsHold, HoldCaptured, OrderAlreadyHeld
 from schema.permissions import Allow, Integration, Staff, access_error
 from schema.points import InsufficientPoints
-from schema.previews import PreviewedEntry, previewed_entries
+from schema.previews import SHOWN, PreviewedEntry, previewed_entries
 from schema.refusals import Refusal
 from schema.scalars import Fen, Points
 from schema.usual_refusals import InvalidInput, NotFound
@@ -123,7 +123,7 @@ class OrderPreview:
     raised_to: str | None = strawberry.field(description="The code of the tier that it would raise the member to.")
     deduction_points: Points = strawberry.field(description="Points that would pay for a part of it.")
     available: Points = strawberry.field(description="Points usable afterwards.")
-    entries: list[PreviewedEntry] = strawberry.field(description="What would be posted: a few lines for each refund.")
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 @strawberry.type(description="What a refund would take back and give back; nothing was changed.")
@@ -136,7 +136,7 @@ class RefundPreview:
     growth_revoked: Points = strawberry.field(description="Growth that would be taken back.")
     points_restored: Points = strawberry.field(description="Points that had paid for it and would come back.")
     available: Points = strawberry.field(description="Points usable afterwards.")
-    entries: list[PreviewedEntry] = strawberry.field(description="What would be posted: a few for each line.")
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 @strawberry.input(description="A line of an order.")

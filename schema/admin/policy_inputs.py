@@ -8,10 +8,9 @@ import strawberry
 from gamification.checkins import rules as checkin_rules
 from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
-from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
-from schema.admin.lifetime_inputs import CalendarDayInput, EventActivationInput, listed
+from schema.order_events import OrderEventType
 from schema.programme import ClawBack, ExpiryRounding, ExpiryUnit
 from schema.scalars import Fen, Points
 
@@ -31,10 +30,10 @@ class PointsExpiryInput:
     round_to_end_of: ExpiryRounding = strawberry.field(
         description="They stay usable to the end of this period; DAY where dates are listed."
     )
-    dates: list[CalendarDayInput] = strawberry.field(
+    dates: list[str] = strawberry.field(
         default_factory=list,
-        description="They stay usable to the end of the first of these days from then on: at most 24, every month's"
-        " first, then in the order of the year.",
+        description="They stay usable to the end of the first of these days from then on, each MM-DD, or DD of every"
+        " month; a day that its month lacks is the month's last. At most 24.",
     )
     sliding: bool = strawberry.field(
         default=False,
@@ -44,7 +43,7 @@ class PointsExpiryInput:
     def body(self) -> points_rules.Expiry:
         """The expiry as the product knows it, unchecked."""
         unit, rounding = value_of(self.unit), value_of(self.round_to_end_of)
-        return points_rules.Expiry(self.count, unit, rounding, listed(self.dates), self.sliding)
+        return points_rules.Expiry(self.count, unit, rounding, tuple(self.dates), self.sliding)
 
 
 @strawberry.input(description="How points live and die. They wait for days, for an event or for dates, or not at all.")
@@ -56,18 +55,26 @@ class PointsPolicyInput:
         default=0, description="Business days until they become usable, 0 to 366; 0 for at once."
     )
     claw_back: ClawBack = strawberry.field(description="How far a refund takes them back.")
-    activation_event: EventActivationInput | None = strawberry.field(
-        default=None, description="What points of an order wait for, up to a number of days."
+    activation_event: OrderEventType | None = strawberry.field(
+        default=None, description="What points of an order wait for; points of no order do not wait for it."
     )
-    activation_dates: list[CalendarDayInput] = strawberry.field(
+    activation_event_days: int = strawberry.field(
+        default=0, description="Business days after the event until they become usable, 0 to 366; 0 for at once."
+    )
+    activation_latest_days: int = strawberry.field(
+        default=30,
+        description="Business days after which points that wait for an event become usable although none was told, 1"
+        " to 366, and not before the days after the event.",
+    )
+    activation_dates: list[str] = strawberry.field(
         default_factory=list,
-        description="They become usable at the start of the next of these days: at most 24, every month's first, then"
-        " in the order of the year.",
+        description="They become usable at the start of the next of these days, each MM-DD, or DD of every month; a"
+        " day that its month lacks is the month's last. At most 24.",
     )
     notice_days: list[int] = strawberry.field(
         default_factory=lambda: [30, 7, 1],
-        description="How many business days before their last one members are told that they end: at most 5 numbers"
-        " of 1 to 366, each smaller than the one before; empty for no notices.",
+        description="How many business days before their last one members are told that they end: at most 5"
+        " numbers of 1 to 90, each once; empty for no notices.",
     )
 
     def body(self) -> points_rules.PointsPolicy:
@@ -76,8 +83,10 @@ class PointsPolicyInput:
             self.expiry.body() if self.expiry else points_rules.Expiry(),
             self.activation_days,
             value_of(self.claw_back),
-            self.activation_event.body() if self.activation_event else None,
-            listed(self.activation_dates),
+            value_of(self.activation_event) if self.activation_event else None,
+            self.activation_event_days,
+            self.activation_latest_days,
+            tuple(self.activation_dates),
             tuple(self.notice_days),
         )
 
@@ -116,9 +125,9 @@ class DeductionPolicyInput:
         description="After how long a hold ends by itself where the till names no time, 1 to 10080 minutes."
     )
 
-    def body(self) -> deduction_rules.DeductionPolicy:
+    def body(self) -> points_rules.DeductionPolicy:
         """The policy as the product knows it, unchecked."""
-        return deduction_rules.DeductionPolicy(
+        return points_rules.DeductionPolicy(
             int(self.step_points), self.share_max_bp, self.quote_minutes, self.hold_minutes
         )
 

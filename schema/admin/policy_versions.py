@@ -14,7 +14,6 @@ from gamification.core import policy as core
 from gamification.core import publications
 from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
-from gamification.points import deduction as deduction_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.nodes import number_of
@@ -86,7 +85,7 @@ class Form:
 
 FORMS: Mapping[PolicyKind, Form] = {
     PolicyKind.POINTS: Form(points_rules.PointsPolicy, PointsPolicy.of),
-    PolicyKind.DEDUCTION: Form(deduction_rules.DeductionPolicy, DeductionPolicy.of),
+    PolicyKind.DEDUCTION: Form(points_rules.DeductionPolicy, DeductionPolicy.of),
     PolicyKind.EARNING: Form(earning_rules.EarningPolicy, EarningPolicy.of),
     PolicyKind.TIERS: Form(tier_rules.TierPolicy, TierPolicy.of),
     PolicyKind.CHECK_INS: Form(checkin_rules.CheckInPolicy, CheckInPolicy.of),

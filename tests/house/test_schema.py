@@ -33,11 +33,13 @@ from gamification.members.service.integrations import SCOPES_MAX
 from gamification.members.service.staff import STORES_MAX
 from gamification.orders.service.requests import LINES_MAX
 from gamification.points.queries import EXPIRING_MAX
+from gamification.points.rules import DATES_MAX, NOTICES_MAX
 from gamification.tiers.rules import TIERS_MAX
 from schema.admin.root import schema as admin
 from schema.checkins import REWARDS_MAX
 from schema.extensions import Schema
 from schema.paging import PAGE_MAX
+from schema.previews import PREVIEWED_MAX
 from schema.refusals import Refusal as RefusalType
 from schema.root import schema as member
 from tests.house.sources import sources
@@ -46,17 +48,27 @@ LOG_DEPTH_MAX = 63
 """A log's size is a bigint, so a way from a leaf to the root has no more steps."""
 
 BOUNDS = {
+    "CheckInPreview.entries": PREVIEWED_MAX,
     "CheckInPolicy.rewards": CYCLE_DAYS_MAX,
     "CheckInState.nextRewards": REWARDS_MAX,
     "ConsistencyProof.hashes": LOG_DEPTH_MAX + 1,
+    "DeductionQuote.linePoints": LINES_MAX,
+    "DonationPreview.entries": PREVIEWED_MAX,
+    "DrawTicketPreview.entries": PREVIEWED_MAX,
     "Draw.prizes": PRIZES_MAX,
     "DrawInclusionProof.siblings": TICKETS_MAX.bit_length(),
     "EarningPolicy.ladder": STEPS_MAX,
     "EntryProof.auditPath": LOG_DEPTH_MAX,
+    "HoldPreview.entries": PREVIEWED_MAX,
     "Integration.scopes": SCOPES_MAX,
     "Member.references": REFERENCES_MAX,
     "Order.lines": LINES_MAX,
+    "OrderPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,
+    "PointsExpiry.dates": DATES_MAX,
+    "PointsPolicy.activationDates": DATES_MAX,
+    "PointsPolicy.noticeDays": NOTICES_MAX,
+    "RefundPreview.entries": PREVIEWED_MAX,
     "Programme.tiers": TIERS_MAX,
     "Staff.stores": STORES_MAX,
     "TierPolicy.tiers": TIERS_MAX,

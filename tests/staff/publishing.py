@@ -29,15 +29,22 @@ TIERS = [
 ]
 LADDER = [{"fromFen": 10000, "rateBp": 100}, {"fromFen": 30000, "rateBp": 150}, {"fromFen": 50000, "rateBp": 200}]
 EXPIRY = {"count": 12, "unit": "MONTH", "roundToEndOf": "QUARTER", "dates": [], "sliding": True}
-WAITS = {"event": "RECEIVED", "latestDays": 30, "days": 7}
-NO_MODES = {"activationEvent": None, "activationDates": [], "noticeDays": [30, 7, 1]}
+NO_MODES = {
+    "activationEvent": None,
+    "activationEventDays": 0,
+    "activationLatestDays": 30,
+    "activationDates": [],
+    "noticeDays": [30, 7, 1],
+}
 """What a points policy has that names none of them."""
 GOOD: dict[str, dict[str, Any]] = {
     "POINTS": {
         "expiry": EXPIRY,
         "activationDays": 0,
         "clawBack": "TO_ZERO",
-        "activationEvent": WAITS,
+        "activationEvent": "RECEIVED",
+        "activationEventDays": 7,
+        "activationLatestDays": 21,
         "activationDates": [],
         "noticeDays": [14, 3],
     },
@@ -50,7 +57,9 @@ STORED = {
     "POINTS": {
         "activation_dates": [],
         "activation_days": 0,
-        "activation_event": {"days": 7, "event": "RECEIVED", "latest_days": 30},
+        "activation_event": "RECEIVED",
+        "activation_event_days": 7,
+        "activation_latest_days": 21,
         "claw_back": "TO_ZERO",
         "expiry": {"count": 12, "dates": [], "round_to_end_of": "quarter", "sliding": True, "unit": "month"},
         "notice_days": [14, 3],
@@ -75,8 +84,8 @@ STORED = {
 }
 REWARDS = [{"cycleDay": 1, "points": 5}, {"cycleDay": 2, "points": 0}, {"cycleDay": 3, "points": 20}]
 SHOWN = {**GOOD, "CHECK_INS": {"cycleDays": 3, "rewards": REWARDS}}
-POINTS_TERMS = """expiry { count unit roundToEndOf dates { day month } sliding } activationDays clawBack
-    activationEvent { event latestDays days } activationDates { day month } noticeDays"""
+POINTS_TERMS = """expiry { count unit roundToEndOf dates sliding } activationDays clawBack
+    activationEvent activationEventDays activationLatestDays activationDates noticeDays"""
 BODY = f"""__typename ... on PointsPolicy {{ {POINTS_TERMS} }}
     ... on EarningPolicy {{ pointsRateBp growthRateBp ladder {{ fromFen rateBp }} }}
     ... on TierPolicy {{ tiers {{ code nameZh nameEn threshold }} }}

@@ -8,14 +8,14 @@ import pytest
 
 from gamification.core.actors import ANONYMOUS
 from gamification.core.clock import FixedClock
-from tests.staff.publishing import GOOD, SHOWN, publish
+from tests.staff.publishing import GOOD, NO_MODES, POINTS_TERMS, SHOWN, publish
 from tests.staff.rooms import CALLERS, Office
 
-TERMS = """{ programme {
-    points { %s }
-    earning { pointsRateBp growthRateBp ladder { fromFen rateBp } }
-    tiers { code name threshold }
-    checkIns { cycleDays rewards { cycleDay points } } } }"""
+TERMS = f"""{{ programme {{
+    points {{ {POINTS_TERMS} }}
+    earning {{ pointsRateBp growthRateBp ladder {{ fromFen rateBp }} }}
+    tiers {{ code name threshold }}
+    checkIns {{ cycleDays rewards {{ cycleDay points }} }} }} }}"""
 
 
 @pytest.mark.parametrize("caller", CALLERS)

@@ -20,9 +20,9 @@ from gamification.earning.service import Purchase, months_load, points_for_order
 from gamification.orders.errors import OrderRecordedAlready
 from gamification.orders.service.requests import FEN_MAX, LINES_MAX
 from gamification.points.book import Book
-from gamification.points.deduction import DeductionPolicy, deductible, deduction_by_line
 from gamification.points.rows import HoldRow, holds_load
-from gamification.points.service.holds import capture_for_order, hold_for_order, refuse_hold_of_another
+from gamification.points.rules import DeductionPolicy, deductible, deduction_by_line
+from gamification.points.service.holds import capture_for_order, hold_for_order, refuse_other_hold
 
 NO_ORDER = UUID(int=0)
 
@@ -121,7 +121,7 @@ def settle_deduction(book: Book, order_external_id: str, points: int, store: str
         if active is not None:
             book.release_hold(active, state="RELEASED")
         return
-    refuse_hold_of_another(book, order_external_id)
+    refuse_other_hold(book, order_external_id)
     if active is not None:
         capture_for_order(book, active, points)
         return

@@ -18,9 +18,9 @@ from gamification.core.draft import Command, Load, Verb
 from gamification.core.errors import InvalidInput, NotFound
 from gamification.core.work import Preview, Work
 from gamification.points.book import Book
-from gamification.points.deduction import HOLD_MINUTES_MAX, DeductionPolicy
 from gamification.points.errors import CaptureExceedsHold, HoldCaptured, OrderAlreadyHeld
 from gamification.points.rows import HoldRow, holds_load
+from gamification.points.rules import HOLD_MINUTES_MAX, DeductionPolicy
 from gamification.points.service.booking import book_due
 
 LOTS_MAX = 16
@@ -71,6 +71,7 @@ class ActiveHold(NamedTuple):
 
     order_external_id: str
     member_id: UUID
+    seq: int
     points: int
     expires_at: datetime
 
@@ -80,7 +81,7 @@ def active_holds_load(orders: Callable[[Sequence[Any]], list[str]]) -> Load:
     return Load(
         name=ACTIVE_HOLDS,
         row=ActiveHold,
-        sql="""SELECT order_external_id, member_id, points, expires_at FROM points_hold
+        sql="""SELECT order_external_id, member_id, seq, points, expires_at FROM points_hold
                WHERE state = 'ACTIVE' AND order_external_id = ANY({held_orders})""",
         arguments={"held_orders": ("text[]", lambda commands, now: orders(commands))},
         shared=True,
@@ -132,11 +133,15 @@ def capture_for_order(book: Book, hold: HoldRow, points: int) -> HoldRow:
     return book.capture(anew, points, trace={**trace, "hold": anew.seq, "after": hold.seq, "result": points})
 
 
-def refuse_hold_of_another(book: Book, order_external_id: str) -> None:
-    """Refuses: OrderAlreadyHeld, where the active hold of an order is another member's. Needs `active_holds_load`."""
+def refuse_other_hold(book: Book, order_external_id: str) -> None:
+    """Refuses: OrderAlreadyHeld, where the order's active hold is another member's, or one that the book does not know.
+
+    Needs `active_holds_load`. A hold that the book knows is as the book says: it may have ended in this decision.
+    """
     other: ActiveHold | None = book.shared(ACTIVE_HOLDS, order_external_id)
-    if other is not None and other.member_id != book.member_id:
-        raise OrderAlreadyHeld(order_external_id=order_external_id, points=other.points, expires_at=other.expires_at)
+    if other is None or (other.member_id == book.member_id and other.seq in book.holds_by_seq):
+        return
+    raise OrderAlreadyHeld(order_external_id=order_external_id, points=other.points, expires_at=other.expires_at)
 
 
 def _refuse_second_hold(book: Book, order_external_id: str) -> None:
@@ -146,7 +151,7 @@ def _refuse_second_hold(book: Book, order_external_id: str) -> None:
 
 
 def _decide_hold(book: Book, command: HoldPoints) -> HoldAnswer:
-    refuse_hold_of_another(book, command.order_external_id)
+    refuse_other_hold(book, command.order_external_id)
     hold = hold_for_order(book, command.order_external_id, command.points, store=command.store, minutes=command.minutes)
     return _answer(book, hold, changed=True)
 
