@@ -105,11 +105,10 @@ class Dues(Returns):
                 continue
             expires_at = expiry_after(policy.expiry, activates_at, self.calendar)
             self.change_lot(lot, activates_at=activates_at, expires_at=expires_at)
-            self.due_by(activates_at)
             moved += lot.remaining
             if activates_at <= self.now:
                 self._activate(self.lots_by_key[lot.key], self.now, {"rule": EVENT_RULES[event]})
-                self.due_by(expires_at)
+            self.due_by(activates_at if activates_at > self.now else expires_at)
         return moved
 
     @cached_property
