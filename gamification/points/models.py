@@ -211,3 +211,13 @@ class ExpiryNotice(Model):
             CheckConstraint(name="expiry_notice_tells_of_points", check="points > 0"),
             CheckConstraint(name="expiry_notice_days_positive", check="days > 0"),
         ]
+
+
+class ExpiryNoticeDay(Model):
+    """A business day whose expiry notices have all been written: from the day after it on, notices are to be found."""
+
+    day: date = fields.DateField(primary_key=True, generated=False)
+    finished_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "expiry_notice_day"

@@ -282,6 +282,27 @@ def expiry_after(expiry: Expiry, at: datetime, calendar: Calendar) -> datetime |
     return None if last_day is None else calendar.ends_at(last_day)
 
 
+class NoticeDue(NamedTuple):
+    """A notice that is due for whatever points have this last business day, so many days before it."""
+
+    expires_on: date
+    days: int
+
+
+def notices_due(notice_days: Sequence[int], told_until: date, today: date) -> list[NoticeDue]:
+    """The notices that fell due after a business day, up to today, of points that can still be used.
+
+    Of several for the same points, as after an outage, only the last one that fell due.
+    """
+    found: dict[date, int] = {}
+    for days in notice_days:
+        first = max(told_until + timedelta(days=1 + days), today)
+        for ahead in range((today + timedelta(days=days) - first).days + 1):
+            expires_on = first + timedelta(days=ahead)
+            found[expires_on] = min(found.get(expires_on, days), days)
+    return [NoticeDue(expires_on, days) for expires_on, days in sorted(found.items())]
+
+
 def claw_back_target(earned: int, refunded_fen: int, paid_fen: int) -> int:
     """Points of `earned` that are to be revoked once so much of what was paid is refunded; all when all is."""
     if refunded_fen >= paid_fen:

@@ -11,6 +11,7 @@ from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.members import MembersMutation, MembersQuery
+from schema.admin.order_events import OrderEventsMutation, OrderEventsQuery
 from schema.admin.order_intake import OrderIntakeMutation, OrderIntakeQuery
 from schema.admin.orders import OrdersQuery
 from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
@@ -26,6 +27,7 @@ class Query(
     ProgrammeQuery,
     OrdersQuery,
     OrderIntakeQuery,
+    OrderEventsQuery,
     AdminDeductionQuery,
     AdminCheckInsQuery,
     AdminDrawsQuery,
@@ -45,6 +47,7 @@ class Mutation(
     MembersMutation,
     ProgrammeMutation,
     OrderIntakeMutation,
+    OrderEventsMutation,
     AdminDeductionMutation,
     AdminDrawsMutation,
     AdminCharityMutation,

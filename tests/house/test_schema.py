@@ -32,13 +32,13 @@ from gamification.members.queries import REFERENCES_MAX
 from gamification.members.service.integrations import SCOPES_MAX
 from gamification.members.service.staff import STORES_MAX
 from gamification.orders.service.requests import LINES_MAX
-from gamification.points.queries import EXPIRING_MAX
 from gamification.points.rules import DATES_MAX, NOTICES_MAX
 from gamification.tiers.rules import TIERS_MAX
 from schema.admin.root import schema as admin
 from schema.checkins import REWARDS_MAX
 from schema.extensions import Schema
 from schema.paging import PAGE_MAX
+from schema.points_ahead import EXPIRING_MAX
 from schema.previews import PREVIEWED_MAX
 from schema.refusals import Refusal as RefusalType
 from schema.root import schema as member

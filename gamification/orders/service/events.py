@@ -162,8 +162,7 @@ async def record_events(
 async def _perform(work: Work, commands: Sequence[RecordEvent]) -> Sequence[EventRecorded | Exception]:
     if not commands:
         return []
-    outcomes = await work.perform_all(RECORD_EVENT, commands)
-    return outcomes
+    return [*await work.perform_all(RECORD_EVENT, commands)]
 
 
 async def record_event(
