@@ -7,7 +7,7 @@ from migrations import append_only
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jifen", "0011_lifetimes")]
+    dependencies = [("jifen", "0012_adjustments")]
 
     initial = False
 

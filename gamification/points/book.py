@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from gamification.core.draft import MoreLotsNeeded
-from gamification.points.due import Dues, LotKey
+from gamification.points.due import Dues
 from gamification.points.errors import InsufficientPoints
 from gamification.points.models import GROWTH, POINTS
 from gamification.points.rows import TAKEN, HoldRow, Posted, Revoked, Source
@@ -36,7 +36,7 @@ class Book(Dues):
         assert points > 0, "an accrual is positive"
         parts = [part for part in portions or [(None, points)] if part[1] > 0]
         assert sum(part for _, part in parts) == points, "portions sum to the accrual"
-        sliding = self._renewed_by(kind)
+        sliding = [] if kind == "ADJUSTMENT" else self.sliding_lots()  # staff act, not the member
         version, activates_at, expires_at = self._lifetime(of_order=order_id is not None)
         pending = activates_at > self.now
         seq = self.points.seq + 1
@@ -64,21 +64,26 @@ class Book(Dues):
         policy = self.policy(PointsPolicy)
         return policy.version, *lifetime(policy.body, self.now, self.calendar, of_order=of_order)
 
-    def _renewed_by(self, kind: str) -> list[LotKey]:
-        """The lots whose life an accrual or taking of a kind renews: an adjustment is no activity of the member."""
-        return [] if kind == "ADJUSTMENT" else self.sliding_lots()
+    def take(
+        self,
+        points: int,
+        *,
+        source: Source,
+        kind: str = "REDEMPTION",
+        trace: Mapping[str, Any],
+        is_revocation: bool = False,
+    ) -> Posted:
+        """Post points out, soonest expiry first: redeemed, or revoked over a lifetime. Refuses: InsufficientPoints.
 
-    def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
-        """Post points out, soonest expiry first. Refuses: InsufficientPoints.
-
-        What the member's activity renews is renewed after it, also what this used up, in case it comes back.
+        What a redemption renews it renews afterwards, also what it used up, in case that comes back.
         """
         assert points > 0, "what is taken is positive"
         self._refuse_more_than_available(points)
-        sliding = self._renewed_by(kind)
+        sliding = [] if is_revocation else self.sliding_lots()  # staff act, not the member
         self.consume(points, self.usable(), self.points.seq + 1)
         self.slide(sliding)
-        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=points)
+        redeemed, revoked = (0, points) if is_revocation else (points, 0)
+        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=redeemed, revoked=revoked)
 
     def claw_back(
         self,
@@ -210,15 +215,31 @@ class Book(Dues):
         return posted
 
     def grow(
-        self, growth: int, *, source: Source, kind: str, trace: Mapping[str, Any], occurred_at: datetime | None = None
+        self,
+        growth: int,
+        *,
+        source: Source,
+        kind: str,
+        trace: Mapping[str, Any],
+        occurred_at: datetime | None = None,
+        forgiving: bool = False,
     ) -> Posted:
-        """Post growth: positive for an accrual, negative for what a refund takes back (never below zero)."""
+        """Post growth: positive for an accrual, negative for what is taken back (never below zero).
+
+        A refund may find that staff have lowered the growth it revokes: it is `forgiving`, and its entry says of what.
+        """
         assert growth != 0, "a posting moves something"
-        assert self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        assert forgiving or self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        moved = max(growth, -self.growth)
         return self.post(
-            GROWTH, kind, source, trace, occurred_at,
-            available=growth, accrued=max(growth, 0), revoked=max(-growth, 0),
+            GROWTH, kind, source, {**trace, "forgiven": moved - growth} if moved != growth else trace, occurred_at,
+            available=moved, accrued=max(moved, 0), revoked=max(-moved, 0),
         )  # fmt: skip
+
+    def waive(self, points: int, *, source: Source, kind: str = "DEBT_WAIVER", trace: Mapping[str, Any]) -> Posted:
+        """Post debt away, never more than is owed: so much of what was revoked counts as never taken back."""
+        assert 0 < points <= self.points.debt, "what is waived is owed"
+        return self.post(POINTS, kind, source, trace, None, debt=-points, revoked=-points)
 
     def _refuse_more_than_available(self, points: int) -> None:
         account = self.points

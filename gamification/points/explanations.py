@@ -32,6 +32,11 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "zh-CN": "订单退款期已结束,待入账积分已生效",
         "en": "The order's refund window closed: its points became usable.",
     },
+    "points_raised": {"zh-CN": "工作人员调增 {result} 积分", "en": "{result} points added by staff."},
+    "points_lowered": {"zh-CN": "工作人员调减 {result} 积分", "en": "{result} points taken off by staff."},
+    "growth_raised": {"zh-CN": "工作人员调增 {result} 成长值", "en": "{result} growth added by staff."},
+    "growth_lowered": {"zh-CN": "工作人员调减 {result} 成长值", "en": "{result} growth taken off by staff."},
+    "debt_waiver": {"zh-CN": "免除欠分 {result} 积分", "en": "{result} points owed were waived."},
     "check_in": {"zh-CN": "连续签到第 {cycle_day} 天奖励", "en": "Reward of day {cycle_day} of the check-in cycle."},
 }
 _BY_KIND: Mapping[str, Mapping[str, str]] = {
@@ -40,6 +45,8 @@ _BY_KIND: Mapping[str, Mapping[str, str]] = {
     "RESTORATION": {"zh-CN": "积分已退回原批次", "en": "Points went back to where they had come from."},
     "CLAW_BACK": {"zh-CN": "退款收回", "en": "Taken back for a refund."},
     "ACCRUAL": {"zh-CN": "获得积分", "en": "Points earned."},
+    "ADJUSTMENT": {"zh-CN": "人工调整", "en": "Adjusted by staff."},
+    "DEBT_WAIVER": {"zh-CN": "免除欠分", "en": "Points owed were waived."},
     "REDEMPTION": {"zh-CN": "使用积分", "en": "Points used."},
 }
 _BY_SOURCE: Mapping[str, Mapping[str, str]] = {
