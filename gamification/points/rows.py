@@ -175,6 +175,12 @@ HOLDS_DUE = Load(
             WHERE a.member_id = ANY({{members}}) AND a.currency = '{POINTS}' AND a.next_due_at <= {{now}}""",
 )
 """The active holds of the members for whom something is due: their time-out may be, and the next one must be known."""
+HOLDS_ACTIVE = Load(
+    name=HOLDS_DUE.name,
+    row=_hold_row,
+    sql=f"SELECT {_HOLD_COLUMNS} FROM points_hold h WHERE h.member_id = ANY({{members}}) AND h.state = 'ACTIVE'",
+)
+"""All active holds, where all lots are read: what they took lives on with the rest."""
 
 
 def holds_load(where: str, arguments: Mapping[str, Argument]) -> Load:

@@ -151,7 +151,7 @@ HOLDS = holds_load(
     },
 )
 """What was held for the orders of a batch, and what matched refunds may give back."""
-ORDER_EVENTS = events_load(_own_external_ids)
+ORDER_EVENTS = events_load(lambda commands: [(each.member_id, each.order.external_id) for each in _orders(commands)])
 ACTIVE_HOLDS = active_holds_load(
     lambda commands: [each.order.external_id for each in _orders(commands) if each.order.deduction_points]
 )
