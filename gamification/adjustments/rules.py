@@ -104,7 +104,7 @@ RULE_NAMES: Mapping[tuple[Kind, Currency, bool], str] = {
     ("ADJUSTMENT", "GROWTH", False): "growth_lowered",
     ("DEBT_WAIVER", "POINTS", True): "debt_waiver",
 }
-"""How an entry's trace calls the rule that made it, by kind, currency and whether it raises; its sentence goes by it."""
+"""How a trace calls the rule that made its entry, by kind, currency and whether it raises; the sentence goes by it."""
 
 
 def state_at(state: State, lapses_at: datetime | None, now: datetime) -> State:

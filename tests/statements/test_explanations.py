@@ -14,7 +14,6 @@ from gamification.checkins import service as checkins
 from gamification.core.actors import SYSTEM
 from gamification.core.clock import FixedClock
 from gamification.core.database import fetch
-from gamification.core.work import Work
 from gamification.draws import service as draws
 from gamification.orders import service as orders
 from gamification.points import explanations
@@ -24,7 +23,7 @@ from gamification.points.models import KINDS
 from gamification.points.rules import ActivationEvent, DeductionPolicy, PointsPolicy
 from gamification.points.service import HoldPoints
 from tests.adjustments.builders import adjust, hire, waive
-from tests.builders import TIERS, a_work, balance, claw_back
+from tests.builders import TIERS, a_work, balance
 from tests.charity.builders import a_campaign, give
 from tests.draws.builders import DAY, a_prize, an_open_draw, buy, drawn, no_heartbeat, settled
 from tests.orders.builders import Shop
@@ -118,16 +117,15 @@ def test_negative_money_keeps_its_sign() -> None:
     assert explained("ACCRUAL", "", {"base_fen": -1}, "en").steps == steps(("Base", "-0.01 yuan"))
 
 
-async def staff_adjust(work: Work, clock: FixedClock, member_id: UUID) -> None:
-    """Points and growth up and down, and a debt that is waived."""
-    limits = AdjustmentsPolicy(10_000, 100_000, None, 3)
-    office = a_work(clock, A_YEAR, TIERS, limits)
+async def staff_adjust(shop: Shop, clock: FixedClock, member_id: UUID) -> None:
+    """Points and growth up and down; then a debt, made by a refund when nothing is left, that is waived."""
+    office = a_work(clock, A_YEAR, TIERS, AdjustmentsPolicy(1_000_000, 1_000_000, None, 3))
     lin = await hire(clock, "lin")
-    for points in (30, -20):
-        await adjust(office, member_id, points, lin)
-        await adjust(office, member_id, points, lin, currency="GROWTH")
-    available = (await balance(work, member_id)).available
-    await claw_back(work, member_id, available + 5)
+    await adjust(office, member_id, 30, lin)
+    for growth in (30, -20):
+        await adjust(office, member_id, growth, lin, currency="GROWTH")
+    await adjust(office, member_id, -(await balance(office, member_id)).available, lin)
+    await shop.sent(shop.refund("a2", "a", None, (0, 50_000), on="03-02T12:00"))
     await waive(office, member_id, None, lin)
 
 
@@ -175,7 +173,7 @@ async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     await settled(work, won)
     assert await draws.close_draw(work, draw_id=voided)
     await draws.restore_tickets(work, draw_id=voided, heartbeat=no_heartbeat)
-    await staff_adjust(work, clock, mei)
+    await staff_adjust(shop, clock, mei)
     await shop.sent(shop.order("y", 10_000, paid="03-02"))
     clock.advance(timedelta(days=800))
     await shop.sent(shop.order("z", 10_000, paid="03-02"))
