@@ -14,6 +14,7 @@ from gamification.core.work import LOTS_ALL, Work
 from gamification.points import service
 from gamification.points.errors import InsufficientPoints
 from gamification.points.rules import DeductionPolicy, Expiry, PointsPolicy
+from tests.adjustments.builders import LIMITS, adjust, hire
 from tests.builders import (
     EARNING,
     TIERS,
@@ -116,6 +117,22 @@ async def test_what_the_member_did_not_do_is_no_activity(work: Work, clock: Fixe
     await give_back(sliding, mei, taken.seq)
     assert await ends_of(mei) == [(9, "04-12"), (20, "04-12")]
     assert await service.book_due(sliding, [mei]) == [] and await ends_of(mei) == [(9, "04-12"), (20, "04-12")]
+
+
+async def test_staff_who_adjust_points_are_not_the_member(work: Work, clock: FixedClock) -> None:
+    """Points that staff add or take off renew nothing; what they added lives and slides like any other."""
+    sliding, mei = living(clock, SLIDING), await a_member(clock)
+    sliding.policies = versions_of((None, SLIDING), others=(EARNING, TIERS, LIMITS))
+    staff = await hire(clock, "wang")
+    await earn(sliding, mei, 10)
+    clock.set(shanghai("03-04T10:00"))
+    await adjust(sliding, mei, 5, staff)
+    assert await ends_of(mei) == [(10, "03-13"), (5, "03-15")]
+    clock.set(shanghai("03-05T10:00"))
+    await adjust(sliding, mei, -3, staff)
+    assert await ends_of(mei) == [(7, "03-13"), (5, "03-15")]
+    await spend(sliding, mei, 1)
+    assert await ends_of(mei) == [(6, "03-16"), (5, "03-16")]
 
 
 async def test_pending_points_begin_to_live_when_they_activate(work: Work, clock: FixedClock) -> None:
