@@ -26,7 +26,6 @@ from gamification.orders.rules import Line, RefundLine, share_of
 from gamification.orders.service import NewLine, QuotedLine
 from gamification.points import service as points
 from gamification.points.rules import DeductionPolicy, Expiry, PointsPolicy, deductible, deduction_by_line
-from gamification.points.service import HoldAnswer, HoldPoints
 from tests.builders import (
     FOR_EVER,
     SPEC_LADDER,
@@ -45,10 +44,7 @@ from tests.builders import (
 )
 from tests.databases import Database
 from tests.orders.builders import Shop, figures
-
-RATE = EarningPolicy(points_rate_bp=100, growth_rate_bp=100)
-PAYING = DeductionPolicy(step_points=100, share_max_bp=5_000, quote_minutes=10, hold_minutes=30)
-DAY = timedelta(days=1)
+from tests.orders.tills import DAY, PAYING, RATE, a_buyer, deducted, hold, holds
 
 
 @pytest.fixture
@@ -61,31 +57,6 @@ async def work(database: Database, clock: FixedClock) -> AsyncIterator[Work]:
 @pytest.fixture
 def shop(work: Work) -> Shop:
     return Shop(work)
-
-
-async def a_buyer(shop: Shop, available: int) -> UUID:
-    """Mei with so many points."""
-    mei = await shop.member()
-    await earn(shop.work, mei, available)
-    return mei
-
-
-async def hold(shop: Shop, member_id: UUID, held: int, order: str = "o1") -> HoldAnswer:
-    command = HoldPoints(member_id=member_id, actor=SYSTEM, order_external_id=shop.named(order), points=held)
-    return await points.hold_points(shop.work, command)
-
-
-async def holds(member_id: UUID) -> list[tuple[str, int, int, int]]:
-    """Each hold's state, and its points captured, released and restored."""
-    rows = await fetch(
-        "SELECT state, captured, released, restored FROM points_hold WHERE member_id = $1 ORDER BY seq", member_id
-    )
-    return [tuple(row) for row in rows]
-
-
-def deducted(shop: Shop, pays: int, *fen: int, name: str = "o1", **given: Any) -> Any:
-    """An order of which points pay a part."""
-    return shop.order(name, *fen, paid_fen=sum(fen) - pays, deduction_points=pays, **given)
 
 
 # -- rules -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from gamification.orders.service.commands import Intake, RecordOrder, RecordRefu
 from gamification.orders.service.events import events_load
 from gamification.points.book import Book
 from gamification.points.rows import holds_load
-from gamification.points.service.holds import active_holds_load
+from gamification.points.service.holds import standing_holds_load
 
 
 class RefundRow(NamedTuple):
@@ -152,9 +152,14 @@ HOLDS = holds_load(
 )
 """What was held for the orders of a batch, and what matched refunds may give back."""
 ORDER_EVENTS = events_load(_own_external_ids)
-ACTIVE_HOLDS = active_holds_load(
-    lambda commands: [each.order.external_id for each in _orders(commands) if each.order.deduction_points]
-)
+
+
+def _paid_with_points(commands: Sequence[Intake]) -> list[str]:
+    return [each.order.external_id for each in _orders(commands) if each.order.deduction_points]
+
+
+STANDING_HOLDS = standing_holds_load(_paid_with_points)
+SEEN_HOLDS = standing_holds_load(_paid_with_points, over_ended=True)
 
 
 def find_order(book: Book, external_id: str) -> KnownOrder | None:
