@@ -26,6 +26,7 @@ from gamification.points.service.booking import book_due
 LOTS_MAX = 16
 STANDING_HOLDS = "points.standing_holds"
 ORDER_ID_LENGTH_MAX = 100
+STORE_LENGTH_MAX = 40
 POINTS_MAX = 2**53 - 1
 
 
@@ -280,6 +281,9 @@ def _check(command: HoldPoints) -> None:
     name = command.order_external_id
     if not 1 <= len(name) <= ORDER_ID_LENGTH_MAX or not name.isprintable():
         raise InvalidInput(field="orderExternalId", reason=f"1 to {ORDER_ID_LENGTH_MAX} printable characters")
+    store = command.store
+    if store is not None and (not 1 <= len(store) <= STORE_LENGTH_MAX or not store.isprintable()):
+        raise InvalidInput(field="store", reason=f"1 to {STORE_LENGTH_MAX} printable characters")
     if command.minutes is not None and not 1 <= command.minutes <= HOLD_MINUTES_MAX:
         raise InvalidInput(field="minutes", reason=f"1 to {HOLD_MINUTES_MAX}")
 
