@@ -261,6 +261,19 @@ async def test_a_refund_gives_back_points_in_proportion_to_the_cash(work: Work, 
     assert (again.already_recorded, again.points_restored) == (True, 299)
 
 
+async def test_with_the_last_of_the_cash_comes_what_points_alone_paid_for(work: Work, shop: Shop) -> None:
+    """Lines of 1 and 1,000 fen, 1,000 points: one fen of cash is left on the second; its refund gives all back."""
+    mei = await a_buyer(shop, 1_000)
+    await shop.sent(deducted(shop, 1_000, 1, 1_000))
+    rows = await fetch("SELECT paid_fen, deduction_points FROM order_line WHERE member_id = $1 ORDER BY line", mei)
+    assert [tuple(row) for row in rows] == [(0, 1), (1, 999)]
+    (refund,) = await shop.sent(shop.refund("r1", "o1", 1))
+    assert (refund.status, refund.points_restored, refund.available) == ("PLACED", 1_000, 1_000)
+    assert [(await shop.sent(shop.refund("r2", "o1")))[0].points_restored, await holds(mei)] == [
+        0, [("CAPTURED", 1_000, 0, 1_000)],
+    ]  # fmt: skip
+
+
 async def test_restored_points_repay_the_debt_that_the_refund_made_first(work: Work, shop: Shop) -> None:
     """With nothing left, 91 clawed back become debt and 900 come back: 809 are available."""
     mei = await a_buyer(shop, 900)
