@@ -38,6 +38,7 @@ from tests.builders import (
     dump,
     earn,
     entries,
+    give_back,
     lots,
     spend,
     thorough,
@@ -309,6 +310,25 @@ async def test_points_of_a_lot_at_its_end_come_back_with_thirty_days(work: Work,
     (refund,) = await shop.sent(shop.refund("r1", "o1"))
     rows = await fetch("SELECT remaining, expires_at FROM lot WHERE member_id = $1 AND open", mei)
     assert (refund.available, [tuple(row) for row in rows]) == (900, [(900, clock.now() + 30 * DAY)])
+
+
+async def test_a_lot_is_extended_once_also_by_an_order_that_comes_with_its_refund(
+    work: Work, shop: Shop, clock: FixedClock
+) -> None:
+    """The first child of the lot is used up; what an order takes and its waiting refund returns lives as long as it."""
+    mei = await shop.member()
+    await earn(a_work(clock, PointsPolicy(Expiry(40, "day"))), mei, 100)
+    clock.advance(15 * DAY)
+    await give_back(work, mei, (await spend(work, mei, 50)).seq)
+    until = clock.now() + 30 * DAY
+    held = await hold(shop, mei, 50, "other")
+    await spend(work, mei, 50)
+    await points.release_hold(work, member_id=mei, seq=held.seq, actor=SYSTEM)
+    clock.advance(DAY)
+    await shop.sent(shop.refund("r1", "o1"))
+    await shop.sent(deducted(shop, 20, 2_000, lines=(NewLine("a", None, 1, 2_000, False),)))
+    rows = await fetch("SELECT remaining, expires_at FROM lot WHERE member_id = $1 AND open AND root_seq = 1", mei)
+    assert (await lots(mei), [tuple(row) for row in rows]) == ([30, 20], [(20, until)])
 
 
 async def test_a_refund_names_the_points_of_a_line_itself(work: Work, shop: Shop) -> None:

@@ -14,7 +14,7 @@ from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import Intake, RecordOrder, RecordRefund
 from gamification.orders.service.events import events_load
 from gamification.points.book import Book
-from gamification.points.rows import holds_load
+from gamification.points.rows import extended_load, holds_load
 from gamification.points.service.holds import standing_holds_load
 
 
@@ -154,12 +154,17 @@ HOLDS = holds_load(
 ORDER_EVENTS = events_load(_own_external_ids)
 
 
-def _paid_with_points(commands: Sequence[Intake]) -> list[str]:
-    return [each.order.external_id for each in _orders(commands) if each.order.deduction_points]
+def _paid_with_points(commands: Sequence[Intake]) -> list[RecordOrder]:
+    return [each for each in _orders(commands) if each.order.deduction_points]
 
 
-STANDING_HOLDS = standing_holds_load(_paid_with_points)
-SEEN_HOLDS = standing_holds_load(_paid_with_points, over_ended=True)
+def _their_ids(commands: Sequence[Intake]) -> list[str]:
+    return [each.order.external_id for each in _paid_with_points(commands)]
+
+
+STANDING_HOLDS = standing_holds_load(_their_ids)
+SEEN_HOLDS = standing_holds_load(_their_ids, over_ended=True)
+EXTENDED = extended_load(lambda commands: [each.member_id for each in _paid_with_points(commands)])
 
 
 def find_order(book: Book, external_id: str) -> KnownOrder | None:
