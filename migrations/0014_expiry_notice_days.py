@@ -7,7 +7,7 @@ from migrations import append_only
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jifen", "0012_adjustments")]
+    dependencies = [("jifen", "0013_reading_the_books")]
 
     initial = False
 

@@ -161,12 +161,18 @@ class Book(Dues):
         expires_at: datetime,
         trace: Mapping[str, Any],
     ) -> HoldRow:
-        """Reserve points for an order until an instant: taken, not yet redeemed. Refuses: InsufficientPoints."""
+        """Reserve points for an order until an instant: taken, not yet redeemed. Refuses: InsufficientPoints.
+
+        A verb that may also give them back in the same batch loads `extended_load`.
+        """
         assert points > 0, "what is held is positive"
         self._refuse_more_than_available(points)
         seq, before = self.points.seq + 1, len(self.allocations)
         self.consume(points, self.usable(), seq)
-        takes = tuple(Taken(row[3], row[4], row[5], row[6], None) for row in self.allocations[before:])
+        takes = tuple(
+            Taken(row[3], row[4], row[5], row[6], self.extended_before.get((row[3], row[4])))
+            for row in self.allocations[before:]
+        )
         self.post(POINTS, "HOLD", ("hold", str(seq)), trace, None, available=-points, held=points)
         hold = HoldRow(
             self.member_id,

@@ -1,4 +1,4 @@
-"""What falls due in the ledger: what nobody's request has booked yet, and notices of points that end."""
+"""What falls due in the ledger: what nobody's request has booked yet, notices of points that end, the liability."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from gamification.core.jobs import Cron, Job, JobContext, On
-from gamification.points import ahead_queries, queries, service
+from gamification.points import ahead_queries, liability, queries, service
 from gamification.points.rules import NoticeDue, PointsPolicy, notices_due
 
 SWEEP_MEMBERS_MAX = 500
 """Members per transaction of the sweep."""
 NOTICE_MEMBERS_MAX = 2000
 """Members per transaction of the notices."""
+LIABILITY_SECONDS_MAX = 3600
+AFTER_MIDNIGHT = timedelta(hours=16, minutes=5)
+"""In UTC; 00:05 in Shanghai: the report of a month's first day is what the books close with."""
 
 
 async def sweep_due(ctx: JobContext) -> None:
@@ -29,6 +32,17 @@ async def sweep_due(ctx: JobContext) -> None:
         await ctx.heartbeat()
     if faults:
         raise faults[0]
+
+
+async def report_liability(ctx: JobContext, since: str | None = None) -> None:
+    """Compute what the programme owes and keep it. Safe to run twice: one report since that instant is enough.
+
+    Without an instant, which is the nightly tick: one report since the business day began.
+    """
+    now, calendar = ctx.clock.now(), ctx.work.calendar
+    wanted = datetime.fromisoformat(since) if since else calendar.starts_at(calendar.business_date(now))
+    if not await liability.is_computed_since(wanted):
+        await liability.keep(await liability.compute(now, calendar))
 
 
 async def tell_of_expiry(ctx: JobContext) -> None:
@@ -63,9 +77,14 @@ async def _tell(ctx: JobContext, due: Sequence[NoticeDue], now: datetime) -> lis
     return faults
 
 
-JOBS = [Job("points.sweep_due", sweep_due), Job("points.tell_of_expiry", tell_of_expiry)]
+JOBS = [
+    Job("points.sweep_due", sweep_due),
+    Job("points.tell_of_expiry", tell_of_expiry),
+    Job("points.report_liability", report_liability, seconds_max=LIABILITY_SECONDS_MAX),
+]
 ON: list[On] = []
 CRON = [
     Cron("points.sweep_due", every=timedelta(minutes=1)),
     Cron("points.tell_of_expiry", every=timedelta(hours=1)),
+    Cron("points.report_liability", every=timedelta(days=1), offset=AFTER_MIDNIGHT),
 ]
