@@ -16,6 +16,7 @@ from gamification.core.work import Work
 from gamification.points import errors, explanations, queries
 from gamification.points.models import GROWTH, POINTS
 from schema.context import Context, Info
+from schema.execution.batches import Answers, batched
 from schema.live import Live, News
 from schema.nodes import number_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
@@ -71,12 +72,14 @@ class PointsBalance:
     revoked: Points = strawberry.field(description="Points taken back for refunds in all.")
     member_id: strawberry.Private[UUID]
 
-    @strawberry.field(
+    @batched(
         description=f"Points that will expire, by instant, the soonest first; at most {queries.EXPIRING_MAX} instants."
     )
-    async def expiring(self, info: Info) -> list[ExpiringPoints]:
-        found: list[queries.Expiring] = await info.context.load(ExpiringOfMembers(info.context.now), self.member_id)
-        return [ExpiringPoints(expires_at=each.expires_at, points=Points(each.points)) for each in found]
+    @staticmethod
+    async def expiring(balances: Sequence[Any], info: Info) -> Answers[list[ExpiringPoints]]:
+        reading = ExpiringOfMembers(info.context.now)
+        found = await info.context.load_many(reading, [balance.member_id for balance in balances])
+        return [[ExpiringPoints(expires_at=each.expires_at, points=Points(each.points)) for each in of] for of in found]
 
 
 @strawberry.type(description="One immutable line of a member's ledger.")
@@ -170,7 +173,11 @@ class EntryPages:
 
 async def balance_of(member_id: UUID, info: Info) -> PointsBalance:
     """A member's balance, read together with others."""
-    row: queries.Balance = await info.context.load(Balances(info.context.work, info.context.now), member_id)
+    return shown_balance(await info.context.load(Balances(info.context.work, info.context.now), member_id))
+
+
+def shown_balance(row: queries.Balance) -> PointsBalance:
+    """A balance as it is shown."""
     return PointsBalance(
         available=Points(row.available),
         pending=Points(row.pending),
@@ -189,22 +196,27 @@ async def balance_of(member_id: UUID, info: Info) -> PointsBalance:
 class PointsOfMember:
     """What a member type of either schema gains from this slice."""
 
-    @strawberry.field(description="The member's points and growth at this moment.")
-    async def points(self: Any, info: Info) -> PointsBalance:
-        return await balance_of(self.id, info)
+    @batched(description="The member's points and growth at this moment.")
+    @staticmethod
+    async def points(members: Sequence[Any], info: Info) -> Answers[PointsBalance]:
+        reading = Balances(info.context.work, info.context.now)
+        found = await info.context.load_many(reading, [member.id for member in members])
+        return [shown_balance(row) for row in found]
 
-    @strawberry.field(description="The statement: entries of one account, the newest first, with running balance.")
+    @batched(description="The statement: entries of one account, the newest first, with running balance.")
+    @staticmethod
     async def entries(
-        self: Any,
+        members: Sequence[Any],
         info: Info,
         currency: WhichAccount = None,
         first: First = PAGE_DEFAULT,
         after: After = None,
-    ) -> Connection[PointsEntry]:
+    ) -> Answers[Connection[PointsEntry]]:
         page = ENTRIES.page(first, after)
         before: Any = page.after[0] if page.after else None
-        rows = await info.context.load(EntryPages(account_of(currency), before, page.limit), self.id)
-        return page.connection(rows, PointsEntry.of)
+        reading = EntryPages(account_of(currency), before, page.limit)
+        found = await info.context.load_many(reading, [member.id for member in members])
+        return [page.connection(rows, PointsEntry.of) for rows in found]
 
 
 async def posted_behind(
