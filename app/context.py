@@ -13,10 +13,11 @@ from app.graphql_http import ContextFactory
 from app.security import credentials_of
 from gamification.core.work import Work
 from gamification.members.ports import Desk
+from gamification.orders.quotes import Quotes
 from schema.context import Context, locale_of
 
 
-def context_factory(work: Work, desk: Desk, access: Access, door: Door) -> ContextFactory:
+def context_factory(work: Work, desk: Desk, quotes: Quotes, access: Access, door: Door) -> ContextFactory:
     """Contexts for one endpoint; authentication happens here and may raise Unauthenticated."""
 
     async def make(connection: HTTPConnection, parameters: Mapping[str, Any] | None) -> Context:
@@ -25,6 +26,7 @@ def context_factory(work: Work, desk: Desk, access: Access, door: Door) -> Conte
             work=work,
             clock=work.clock,
             desk=desk,
+            quotes=quotes,
             actor=actor,
             locale=locale_of(connection.headers.get("accept-language")),
             correlation_id=current_correlation(),

@@ -18,6 +18,7 @@ from app.local.endpoints import Tokens
 from app.settings import Settings
 from app.tokens import integration_token, member_token, staff_token
 from app.wiring import open_work
+from gamification.adjustments.rules import AdjustmentsPolicy
 from gamification.charity import queries as charity_queries
 from gamification.charity import service as charity
 from gamification.charity.rules import CampaignTerms
@@ -35,7 +36,8 @@ from gamification.members.credentials import Passwords
 from gamification.members.phones import PhoneVault
 from gamification.members.references import MemberNumber, Origin, Reference
 from gamification.orders import service as orders
-from gamification.points.rules import Expiry, PointsPolicy
+from gamification.points import liability
+from gamification.points.rules import DeductionPolicy, Expiry, PointsPolicy
 from gamification.tiers.rules import Tier, TierPolicy
 
 TOKEN_LIFETIME = timedelta(days=30)
@@ -45,6 +47,7 @@ SCOPES = ("orders:write", "orders:read", "members:read")
 MEMBER = Reference("external", "demo-xiaohong")
 POLICIES: Sequence[Policy] = (
     PointsPolicy(expiry=Expiry(12, "month", "month")),
+    DeductionPolicy(),
     EarningPolicy(
         growth_rate_bp=100,
         ladder=(LadderStep(10_000, 100), LadderStep(30_000, 150), LadderStep(50_000, 200)),
@@ -59,6 +62,7 @@ POLICIES: Sequence[Policy] = (
     ),
     CheckInPolicy(),
     DrawsPolicy(),
+    AdjustmentsPolicy(),
 )
 
 
@@ -73,6 +77,7 @@ async def ensure_demonstration(settings: Settings) -> Tokens:
         number = await _welcome(work)
         await _open_draw(work)
         await _open_campaign(work)
+        await _report_liability(work)
         return await _tokens(settings, work, number)
     finally:
         await Tortoise.close_connections()
@@ -89,6 +94,7 @@ async def _hire(work: Work, vault: PhoneVault) -> None:
     passwords, now = Passwords(), work.clock.now()
     people: tuple[tuple[str, str, Role, tuple[str, ...]], ...] = (
         ("owner", "店主 Owner", "owner", ()),
+        ("operator", "运营 Operator", "operator", ()),
         ("cashier", "收银员 Cashier", "cashier", (STORE,)),
     )
     for login, name, role, stores in people:
@@ -171,6 +177,12 @@ async def _open_campaign(work: Work) -> None:
     )  # fmt: skip
     campaign = await charity.create_campaign(terms, actor=SYSTEM, now=now)
     await charity.open_campaign(campaign_id=campaign.id, actor=SYSTEM, now=now)
+
+
+async def _report_liability(work: Work) -> None:
+    """The first night's report, so that there is one to look at."""
+    if await liability.newest() is None:
+        await liability.keep(await liability.compute(work.clock.now(), work.calendar))
 
 
 async def _tokens(settings: Settings, work: Work, number: str) -> Tokens:

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     staff_token_key: Key = Field(description="signs the staff's access tokens")
     phone_key: Key = Field(description="encrypts phone numbers; exactly 32 bytes")
     phone_index_key: Key = Field(description="makes phone numbers findable without showing them")
+    quote_key: Key = Field(description="signs quotes of deductions")
     log_signing_key: Key = Field(description="signs the transparency log's checkpoints; exactly 32 bytes")
     log_origin: str = Field(LOCAL_LOG_ORIGIN, pattern=r"^[^\s+]+$", description="the log's name, like an address")
     checkpoint_directory: str = Field("", description="where copies of checkpoints are kept, outside the database")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gamification.adjustments import jobs as adjustments
+from gamification.audits import jobs as audits
 from gamification.charity import jobs as charity
 from gamification.core import upkeep
 from gamification.core.jobs import gather
@@ -16,9 +18,11 @@ REGISTRY = gather(
         upkeep,
         members,
         points,
+        adjustments,
         orders,
         charity,
         draws,
         transparency,
+        audits,
     ]
 )

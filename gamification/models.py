@@ -5,10 +5,12 @@ MODEL_MODULES = [
     "gamification.members.models",
     "gamification.points.models",
     "gamification.tiers.models",
+    "gamification.adjustments.models",
     "gamification.earning.models",
     "gamification.orders.models",
     "gamification.checkins.models",
     "gamification.draws.models",
     "gamification.charity.models",
     "gamification.transparency.models",
+    "gamification.audits.models",
 ]

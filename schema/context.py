@@ -20,6 +20,7 @@ from gamification.core.clock import Clock
 from gamification.core.errors import DEFAULT_LOCALE, LOCALES
 from gamification.core.work import Work
 from gamification.members.ports import Desk
+from gamification.orders.quotes import Quotes
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -27,19 +28,22 @@ BATCH_MAX = 1_000
 LANGUAGES_MAX = 10
 NO_DESK = cast(Desk, None)
 """For schemas without members' verbs."""
+NO_QUOTES = cast(Quotes, None)
+"""For schemas without deductions."""
 
 
 @dataclass(slots=True, weakref_slot=True, kw_only=True)
 class Context:
     """The surroundings of one operation.
 
-    `now` is the clock's reading for the whole operation, `desk` what the verbs of members need, `prepared` the
-    document, parsed and found valid before execution.
+    `now` is the clock's reading for the whole operation, `desk` what the verbs of members need, `quotes` signs
+    deductions, `prepared` is the document, parsed and found valid before execution.
     """
 
     work: Work
     clock: Clock
     desk: Desk = NO_DESK
+    quotes: Quotes = NO_QUOTES
     actor: Actor = ANONYMOUS
     locale: str = DEFAULT_LOCALE
     correlation_id: str = ""

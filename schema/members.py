@@ -14,6 +14,7 @@ from gamification.members import errors, models, queries, rules, service
 from schema.context import Info, own_id
 from schema.earning import EarningOfMember
 from schema.execution.batches import Answers, batched
+from schema.holds import HoldsOfMember
 from schema.permissions import Allow
 from schema.permissions import Member as IsMember
 from schema.points import PointsOfMember
@@ -31,6 +32,7 @@ from schema.sessions import (
     sign_out,
     tokens_of,
 )
+from schema.statements import StatementsOfMember
 from schema.tiers import TiersOfMember
 
 
@@ -53,7 +55,7 @@ class BirthdayInput:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, TiersOfMember, EarningOfMember, relay.Node):
+class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, relay.Node):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number: what the member reads out at the till.")
     nickname: str | None = strawberry.field(description="The name the member chose.")

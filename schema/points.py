@@ -1,4 +1,4 @@
-"""A member's points: the balance, the statement, what is about to expire."""
+"""A member's points: the balance and the statement."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,17 @@ from strawberry import relay
 from strawberry.scalars import JSON
 
 from gamification.core.work import Work
-from gamification.points import errors, explanations, queries
+from gamification.points import errors, explanations, queries, statements
 from gamification.points.models import GROWTH, POINTS
 from schema.context import Context, Info
+from schema.entry_filters import EntryKind, WhichEntries, kind_label, wanted_entries
 from schema.execution.batches import Answers, batched
+from schema.explanations import EntryExplanation
 from schema.live import Live, News
 from schema.nodes import number_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Member
+from schema.points_ahead import PointsAhead
 from schema.refusals import Refusal
 from schema.scalars import Points
 
@@ -53,14 +56,8 @@ def account_of(currency: Currency | None) -> str:
     return str((currency or Currency.POINTS).value)
 
 
-@strawberry.type(description="Points that expire at one instant.")
-class ExpiringPoints:
-    expires_at: datetime = strawberry.field(description="The first instant at which they can no longer be used.")
-    points: Points = strawberry.field(description="How many.")
-
-
 @strawberry.type(description="A member's points at this moment, whether or not what fell due has been booked.")
-class PointsBalance:
+class PointsBalance(PointsAhead):
     available: Points = strawberry.field(description="Usable now.")
     pending: Points = strawberry.field(description="Accrued, usable later.")
     held: Points = strawberry.field(description="Reserved for an order.")
@@ -69,17 +66,9 @@ class PointsBalance:
     accrued: Points = strawberry.field(description="Points accrued in all.")
     redeemed: Points = strawberry.field(description="Points used in all.")
     expired: Points = strawberry.field(description="Points that expired in all.")
-    revoked: Points = strawberry.field(description="Points taken back for refunds in all.")
-    member_id: strawberry.Private[UUID]
-
-    @batched(
-        description=f"Points that will expire, by instant, the soonest first; at most {queries.EXPIRING_MAX} instants."
+    revoked: Points = strawberry.field(
+        description="Points taken back in all, for refunds or by staff, less the debt that was waived."
     )
-    @staticmethod
-    async def expiring(balances: Sequence[Any], info: Info) -> Answers[list[ExpiringPoints]]:
-        reading = ExpiringOfMembers(info.context.now)
-        found = await info.context.load_many(reading, [balance.member_id for balance in balances])
-        return [[ExpiringPoints(expires_at=each.expires_at, points=Points(each.points)) for each in of] for of in found]
 
 
 @strawberry.type(description="One immutable line of a member's ledger.")
@@ -87,7 +76,7 @@ class PointsEntry(relay.Node):
     id: relay.NodeID[str]
     seq: int = strawberry.field(description="The place of the entry in its account: 1, 2, 3 … without gaps.")
     currency: Currency = strawberry.field(description="The account it belongs to.")
-    kind: str = strawberry.field(description="What happened: ACCRUAL, LADDER, REDEMPTION, EXPIRY, CLAW_BACK …")
+    kind: EntryKind = strawberry.field(description="What happened.")
     points: Points = strawberry.field(description="What the entry moved: in (positive) or out (negative).")
     available: Points = strawberry.field(description="Usable after it.")
     pending: Points = strawberry.field(description="Pending after it.")
@@ -104,7 +93,7 @@ class PointsEntry(relay.Node):
             id=f"{row.member_id}.{row.currency}.{row.seq}",
             seq=row.seq,
             currency=Currency(row.currency),
-            kind=row.kind,
+            kind=EntryKind(row.kind),
             points=Points(row.points),
             available=Points(row.available),
             pending=Points(row.pending),
@@ -116,9 +105,20 @@ class PointsEntry(relay.Node):
             source_type=row.source_type,
         )
 
+    @strawberry.field(description="What happened in a few words, in the caller's language.")
+    def kind_label(self, info: Info) -> str:
+        return kind_label(str(self.kind.value), info.context.locale)
+
     @strawberry.field(description="The same as a sentence, in the caller's language.")
     def explanation(self, info: Info) -> str:
-        return explanations.explain(self.kind, self.source_type, cast(dict[str, Any], self.trace), info.context.locale)
+        trace = cast(dict[str, Any], self.trace)
+        return explanations.explain(str(self.kind.value), self.source_type, trace, info.context.locale)
+
+    @strawberry.field(description="How the figure came about, step by step, in the caller's language.")
+    def explain(self, info: Info) -> EntryExplanation:
+        trace = cast(dict[str, Any], self.trace)
+        locale = info.context.locale
+        return EntryExplanation.of(explanations.explained(str(self.kind.value), self.source_type, trace, locale))
 
     @classmethod
     async def resolve_nodes(cls, *, info: Any, node_ids: Iterable[str], required: bool = False) -> Any:
@@ -148,26 +148,16 @@ class Balances:
 
 
 @dataclass(frozen=True)
-class ExpiringOfMembers:
-    """Expiring buckets of many members, for the loader."""
-
-    now: datetime
-
-    async def __call__(self, member_ids: list[UUID]) -> Sequence[list[queries.Expiring]]:
-        found = await queries.expiring_by_member_ids(member_ids, self.now)
-        return [found.get(each, []) for each in member_ids]
-
-
-@dataclass(frozen=True)
 class EntryPages:
     """One page of the entries of many members, for the loader."""
 
     currency: str
     before_seq: int | None
     limit: int
+    wanted: statements.EntryFilter
 
     async def __call__(self, member_ids: list[UUID]) -> Sequence[list[queries.EntryLine]]:
-        found = await queries.entry_pages(member_ids, self.currency, self.before_seq, self.limit)
+        found = await statements.entry_pages(member_ids, self.currency, self.before_seq, self.limit, self.wanted)
         return [found.get(each, []) for each in member_ids]
 
 
@@ -211,10 +201,11 @@ class PointsOfMember:
         currency: WhichAccount = None,
         first: First = PAGE_DEFAULT,
         after: After = None,
+        filter: WhichEntries = None,
     ) -> Answers[Connection[PointsEntry]]:
         page = ENTRIES.page(first, after)
         before: Any = page.after[0] if page.after else None
-        reading = EntryPages(account_of(currency), before, page.limit)
+        reading = EntryPages(account_of(currency), before, page.limit, await wanted_entries(filter, info))
         found = await info.context.load_many(reading, [member.id for member in members])
         return [page.connection(rows, PointsEntry.of) for rows in found]
 

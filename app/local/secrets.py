@@ -7,7 +7,15 @@ import os
 import secrets
 from pathlib import Path
 
-NAMES = ("MEMBER_TOKEN_KEY", "STAFF_TOKEN_KEY", "PHONE_KEY", "PHONE_INDEX_KEY", "WECHAT_SECRET", "LOG_SIGNING_KEY")
+NAMES = (
+    "MEMBER_TOKEN_KEY",
+    "STAFF_TOKEN_KEY",
+    "PHONE_KEY",
+    "PHONE_INDEX_KEY",
+    "WECHAT_SECRET",
+    "LOG_SIGNING_KEY",
+    "QUOTE_KEY",
+)
 KEY_BYTES = 32
 
 

@@ -57,6 +57,13 @@ class Preview(Generic[A]):
     refusal: Refusal | None
     draft: Any
 
+    def outcome(self) -> A:
+        """The answer. Raises the refusal where there is none."""
+        if self.refusal is not None:
+            raise self.refusal
+        assert self.answer is not None, "a preview has an answer or a refusal"
+        return self.answer
+
 
 @dataclass(slots=True)
 class _Item(Generic[C]):

@@ -103,6 +103,16 @@ def accrue_for_order(book: Book, purchase: Purchase) -> Earned:
     return Earned(tuple(line_points), tuple(line_growth), uplift)
 
 
+def points_for_order(book: Book, purchase: Purchase) -> int:
+    """Points that an order would be worth now, base and ladder's uplift together; nothing is posted."""
+    base = points_of(purchase.base_fen, book.policy(EarningPolicy, purchase.occurred_at).body.points_rate_bp)
+    month = month_of(book.calendar.business_date(purchase.occurred_at))
+    ladder = book.policy(EarningPolicy, book.calendar.starts_at(month)).body.ladder
+    rows: list[MonthRow] = book.loaded(MONTHS)
+    net_fen = next((row.net_fen for row in rows if row.month == month), 0)
+    return base + ladder_points(ladder, net_fen + purchase.base_fen) - ladder_points(ladder, net_fen)
+
+
 def revoke_for_refund(
     book: Book, purchase: Purchase, *, refunded_fen: int, refunded_at: datetime, source: tuple[str, str]
 ) -> tuple[int, int]:

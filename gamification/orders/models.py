@@ -19,7 +19,7 @@ class SalesOrder(Model):
     """An order that was paid. Primary key (member_id, id); ids grow in the order in which orders arrived.
 
     `paid_fen` is the cash paid for the lines (what is excluded, such as shipping, stays outside), `eligible_fen` the
-    part of it that earns.
+    part of it that earns. `deduction_points` were paid in points instead, of which refunds gave back `restored_points`.
     """
 
     member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
@@ -35,6 +35,8 @@ class SalesOrder(Model):
     eligible_fen: int = fields.BigIntField()
     refunded_fen: int = fields.BigIntField()
     ladder_points: int = fields.BigIntField()
+    deduction_points: int = fields.BigIntField(db_default=0)
+    restored_points: int = fields.BigIntField(db_default=0)
     fingerprint: bytes = fields.BinaryField()
 
     class Meta:
@@ -43,6 +45,9 @@ class SalesOrder(Model):
             CheckConstraint(name="sales_order_paid_not_negative", check="paid_fen >= 0 AND eligible_fen >= 0"),
             CheckConstraint(name="sales_order_eligible_within_paid", check="eligible_fen <= paid_fen"),
             CheckConstraint(name="sales_order_refunded_within_paid", check="refunded_fen BETWEEN 0 AND paid_fen"),
+            CheckConstraint(
+                name="sales_order_restored_within_deducted", check="restored_points BETWEEN 0 AND deduction_points"
+            ),
         ]
 
 
@@ -66,6 +71,8 @@ class OrderLine(Model):
     points_revoked: int = fields.BigIntField()
     growth_earned: int = fields.BigIntField()
     growth_revoked: int = fields.BigIntField()
+    deduction_points: int = fields.BigIntField(db_default=0)
+    restored_points: int = fields.BigIntField(db_default=0)
 
     class Meta:
         table = "order_line"
@@ -78,6 +85,9 @@ class OrderLine(Model):
             CheckConstraint(
                 name="order_line_revoked_within_earned",
                 check="points_revoked BETWEEN 0 AND points_earned AND growth_revoked BETWEEN 0 AND growth_earned",
+            ),
+            CheckConstraint(
+                name="order_line_restored_within_deducted", check="restored_points BETWEEN 0 AND deduction_points"
             ),
         ]
 
@@ -109,6 +119,7 @@ class OrderRefund(Model):
     points_revoked: int = fields.BigIntField()
     debt_added: int = fields.BigIntField()
     growth_revoked: int = fields.BigIntField()
+    points_restored: int = fields.BigIntField(db_default=0)
     fingerprint: bytes = fields.BinaryField()
 
     class Meta:
@@ -141,10 +152,13 @@ class RefundPart(Model):
     quantity: int = fields.IntField()
     points_revoked: int = fields.BigIntField()
     growth_revoked: int = fields.BigIntField()
+    points_restored: int = fields.BigIntField(db_default=0)
 
     class Meta:
         table = "refund_part"
-        constraints = [CheckConstraint(name="refund_part_moves_something", check="fen > 0 OR quantity > 0")]
+        constraints = [
+            CheckConstraint(name="refund_part_moves_something", check="fen > 0 OR quantity > 0 OR points_restored > 0")
+        ]
 
 
 class RefundDirectory(Model):
@@ -175,6 +189,28 @@ class WaitingRefund(Model):
     class Meta:
         table = "waiting_refund"
         indexes = [WhereIndex(fields=("received_at",), name="waiting_refund_not_placed", where="placed_at IS NULL")]
+
+
+class OrderEvent(Model):
+    """Something that a shop tells of an order. Primary key (order_external_id, type): each happens once.
+
+    `member_id` and `applied_at` are set once the order is here and the event has had its effect.
+    """
+
+    order_external_id = fields.CharField(max_length=100, primary_key=True, generated=False)
+    type = fields.CharField(max_length=20)
+    member_id: UUID | None = fields.UUIDField(null=True)
+    occurred_at: datetime = fields.DatetimeField()
+    received_at: datetime = fields.DatetimeField()
+    applied_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "order_event"
+        constraints = [
+            CheckConstraint(name="order_event_type_known", check="type IN ('RECEIVED', 'REFUND_WINDOW_CLOSED')"),
+            CheckConstraint(name="order_event_applied_to_a_member", check="(applied_at IS NULL) = (member_id IS NULL)"),
+        ]
+        indexes = [WhereIndex(fields=("received_at",), name="order_event_not_applied", where="applied_at IS NULL")]
 
 
 class ImportRun(Model):

@@ -25,6 +25,8 @@ class OrderRow(NamedTuple):
     eligible_fen: int
     refunded_fen: int
     ladder_points: int
+    deduction_points: int
+    restored_points: int
 
 
 class LineRow(NamedTuple):
@@ -43,6 +45,8 @@ class LineRow(NamedTuple):
     points_revoked: int
     growth_earned: int
     growth_revoked: int
+    deduction_points: int
+    restored_points: int
 
 
 class RefundRow(NamedTuple):
@@ -60,6 +64,7 @@ class RefundRow(NamedTuple):
     points_revoked: int
     debt_added: int
     growth_revoked: int
+    points_restored: int
 
 
 class WaitingRow(NamedTuple):
@@ -71,9 +76,9 @@ class WaitingRow(NamedTuple):
 
 
 _ORDER = """o.member_id, o.id, o.external_id, o.channel, o.store, o.currency, o.paid_at, o.booked_at, o.paid_fen,
-            o.eligible_fen, o.refunded_fen, o.ladder_points"""
+            o.eligible_fen, o.refunded_fen, o.ladder_points, o.deduction_points, o.restored_points"""
 _REFUND = """id, member_id, external_id, order_external_id, status, matched, refunded_at, requested_fen, placed_fen,
-             points_revoked, debt_added, growth_revoked"""
+             points_revoked, debt_added, growth_revoked, points_restored"""
 
 
 async def orders_by_external_ids(external_ids: Sequence[str]) -> list[OrderRow | None]:
@@ -105,7 +110,8 @@ async def lines_of_orders(keys: Sequence[tuple[UUID, UUID]]) -> list[list[LineRo
     """The lines of each order (member, order), in the order asked; one statement."""
     rows = await fetch(
         """SELECT l.order_id, l.line, l.sku, l.category, l.quantity, l.paid_fen, l.eligible, l.refunded_fen,
-                  l.refunded_quantity, l.points_earned, l.points_revoked, l.growth_earned, l.growth_revoked
+                  l.refunded_quantity, l.points_earned, l.points_revoked, l.growth_earned, l.growth_revoked,
+                  l.deduction_points, l.restored_points
            FROM unnest($1::uuid[], $2::uuid[]) AS k(member_id, order_id)
            JOIN order_line l ON l.member_id = k.member_id AND l.order_id = k.order_id ORDER BY l.order_id, l.line""",
         [member_id for member_id, _ in keys], [order_id for _, order_id in keys],
@@ -114,6 +120,26 @@ async def lines_of_orders(keys: Sequence[tuple[UUID, UUID]]) -> list[list[LineRo
     for row in rows:
         grouped.setdefault(row["order_id"], []).append(LineRow(*row))
     return [grouped.get(order_id, []) for _, order_id in keys]
+
+
+async def entry_sources_by_orders(external_ids: Sequence[str]) -> list[list[tuple[str, str]]]:
+    """What the ledger's entries of each order and of its refunds stand for, as (kind of thing, id); one statement.
+
+    The order itself, each refund that took something from it, and each line that such a refund took from. None at all
+    for an id that is not known.
+    """
+    rows = await fetch(
+        """SELECT d.external_id, 'order' AS type, d.order_id::text AS id
+           FROM order_directory d WHERE d.external_id = ANY($1)
+           UNION SELECT d.external_id, 'refund', concat_ws(':', p.refund_id, p.order_id, q.line)
+           FROM order_directory d JOIN refund_part p ON p.member_id = d.member_id AND p.order_id = d.order_id
+           CROSS JOIN LATERAL (VALUES (NULL::int), (p.line)) AS q(line) WHERE d.external_id = ANY($1)""",
+        list(external_ids),
+    )
+    grouped: dict[str, list[tuple[str, str]]] = {}
+    for external_id, *source in rows:
+        grouped.setdefault(external_id, []).append((source[0], source[1]))
+    return [grouped.get(each, []) for each in external_ids]
 
 
 async def refunds_not_placed(before: UUID | None, limit: int) -> list[RefundRow]:

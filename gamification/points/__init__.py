@@ -6,16 +6,26 @@ with the four deltas and the four balances after; an `Allocation` says which ent
 
 Invariants (`invariants.py` runs them as SQL; every stateful test and a nightly job do):
 
-I1  for each lot: Σ allocations + remaining + held = original
-I2  available = Σ remaining of the lots that are active and not expired (as booked)
+I1  for each lot: Σ allocations + remaining = original
+I2  available = Σ remaining of the lots that are active and not expired (as booked); held = Σ of the active holds
 I3  available > 0 ⇒ debt = 0
 I4  each bucket of an account = Σ of its deltas
 I5  entries of an account are gap-free by seq
 I6  nothing is negative
 
-Effective by time, booked by job: a lot activates and expires at its instant. `Account.next_due_at` is a lower bound of
-the next such instant; a reader past it computes the balance with the same rules as the writer (`Book.book_due`), a
-writer books what is due before it decides, and a sweeper books the rest.
+A hold reserves points for an order. It is a take that is not confirmed yet: its entry takes from lots as a redemption
+does, and what it took stands in the `held` bucket until it ends.
+
+| state of a hold | by | what becomes of its points |
+|---|---|---|
+| ACTIVE | `hold` | held; nobody else can use them, no claw-back takes them |
+| CAPTURED | `capture` | a redemption, as far as captured; the rest is released |
+| RELEASED | `release_hold` | back in the lots they came from, last taken first; what has ended meanwhile expires |
+| TIMED_OUT | the clock | the same, at the instant of its end |
+
+Effective by time, booked by job: a lot activates and expires, and a hold times out, at its instant.
+`Account.next_due_at` is a lower bound of the next such instant; a reader past it computes the balance with the same
+rules as the writer (`Book.book_due`), a writer books what is due before it decides, and a sweeper books the rest.
 
 The member's POINTS account is the member's lock: every write compares and raises its `version`.
 

@@ -6,23 +6,19 @@ The slices above call these inside their decisions. Entries come about here and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from gamification.core.draft import MoreLotsNeeded
+from gamification.points.due import Dues
 from gamification.points.errors import InsufficientPoints
 from gamification.points.models import GROWTH, POINTS
-from gamification.points.postings import Postings
-from gamification.points.rows import TAKEN, Posted, Revoked, Source
-from gamification.points.rules import Lot, PointsPolicy, consumption_order, lifetime
-
-RESTORED_LIFE = timedelta(days=30)
-"""How long restored points live at least, once per lot."""
+from gamification.points.rows import TAKEN, HoldRow, Posted, Revoked, Source
+from gamification.points.rules import Lot, PointsPolicy, Taken, consumption_order, lifetime
 
 
-class Book(Postings):
+class Book(Dues):
     """A member's accounts and lots in the middle of a batch of decisions."""
 
     def accrue(
@@ -40,7 +36,8 @@ class Book(Postings):
         assert points > 0, "an accrual is positive"
         parts = [part for part in portions or [(None, points)] if part[1] > 0]
         assert sum(part for _, part in parts) == points, "portions sum to the accrual"
-        activates_at, expires_at = self._lifetime
+        sliding = [] if kind == "ADJUSTMENT" else self.sliding_lots()  # staff act, not the member
+        version, activates_at, expires_at = self._lifetime(of_order=order_id is not None)
         pending = activates_at > self.now
         seq = self.points.seq + 1
         repaid = 0 if pending else min(points, self.points.debt)
@@ -49,32 +46,44 @@ class Book(Postings):
             used = min(left, part)
             left -= used
             lot = Lot(
-                self.member_id, seq, line, part, part - used, 0, 0, pending, activates_at, expires_at,
-                order_id, order_line, None, None,
+                self.member_id, seq, line, part, part - used, 0, pending, activates_at, expires_at,
+                order_id, order_line, None, None, version,
             )  # fmt: skip
             self.lots_by_key[lot.key] = lot
             self.new_lots.add(lot.key)
             self.allocate(seq, lot, used)
         self.due_by(activates_at if pending else expires_at)
+        self.slide(sliding)
         return self.post(
             POINTS, kind, source, trace, occurred_at,
             available=0 if pending else points - repaid, pending=points if pending else 0, debt=-repaid, accrued=points,
         )  # fmt: skip
 
-    @cached_property
-    def _lifetime(self) -> tuple[datetime, datetime | None]:
-        """When what is booked now activates and expires."""
-        return lifetime(self.policy(PointsPolicy).body, self.now, self.calendar)
+    def _lifetime(self, *, of_order: bool) -> tuple[int, datetime, datetime | None]:
+        """Under which policy version what is booked now lives, when it activates, and when it expires."""
+        policy = self.policy(PointsPolicy)
+        return policy.version, *lifetime(policy.body, self.now, self.calendar, of_order=of_order)
 
-    def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
-        """Post points out, soonest expiry first. Refuses: InsufficientPoints."""
+    def take(
+        self,
+        points: int,
+        *,
+        source: Source,
+        kind: str = "REDEMPTION",
+        trace: Mapping[str, Any],
+        is_revocation: bool = False,
+    ) -> Posted:
+        """Post points out, soonest expiry first: redeemed, or revoked over a lifetime. Refuses: InsufficientPoints.
+
+        What a redemption renews it renews afterwards, also what it used up, in case that comes back.
+        """
         assert points > 0, "what is taken is positive"
-        account = self.points
-        if points > account.available:
-            missing = points - account.available + account.debt
-            raise InsufficientPoints(required=points, available=account.available, debt=account.debt, missing=missing)
+        self._refuse_more_than_available(points)
+        sliding = [] if is_revocation else self.sliding_lots()  # staff act, not the member
         self.consume(points, self.usable(), self.points.seq + 1)
-        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=points)
+        self.slide(sliding)
+        redeemed, revoked = (0, points) if is_revocation else (points, 0)
+        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=redeemed, revoked=revoked)
 
     def claw_back(
         self,
@@ -134,114 +143,112 @@ class Book(Postings):
         taken = [row for row in self.loaded(TAKEN) if row.entry_seq == seq and row.points > 0]
         if not taken:
             return None
-        points = sum(row.points for row in taken)
-        posting = self.points.seq + 1
-        repaid = left = min(points, self.points.debt)
-        expired: list[Lot] = []
-        for line, row in enumerate(sorted(taken, key=lambda row: consumption_order(row.lot), reverse=True)):
-            used = min(left, row.points)
-            left -= used
-            lot = self.lots_by_key.setdefault((row.seq, row.line), row.lot)
-            until = None if by_member else self._extended_until(lot, row.extended_until)
-            if until is not None:
-                self._extend(lot, posting, line, row.points, used, until)
-            else:
-                self.change_lot(lot, remaining=lot.remaining + row.points - used)
-                self.allocate(posting, lot, used - row.points)
-                self.due_by(lot.expires_at)
-                expired.append(lot)
-        posted = self.post(POINTS, kind, source, trace, None, available=points - repaid, debt=-repaid, redeemed=-points)
-        for lot in expired:
-            self._expire_again(lot, posted.seq)
-        return Posted(posted.seq, points, self.points.available)
+        for row in taken:
+            self.lots_by_key.setdefault(row.lot.key, row.lot)
+        taken.sort(key=lambda row: (row.place, consumption_order(row.lot)))  # before 0010 every place was 0
+        takes = [row.taken._replace(place=place) for place, row in enumerate(taken)]
+        points = sum(take.points for take in takes)
+        return self.return_points(
+            takes, points, held=False, extend=not by_member, source=source, kind=kind, trace=trace
+        )
+
+    def hold(
+        self,
+        points: int,
+        *,
+        order_external_id: str,
+        store: str | None,
+        expires_at: datetime,
+        trace: Mapping[str, Any],
+    ) -> HoldRow:
+        """Reserve points for an order until an instant: taken, not yet redeemed. Refuses: InsufficientPoints.
+
+        A verb that may also give them back in the same batch loads `extended_load`.
+        """
+        assert points > 0, "what is held is positive"
+        self._refuse_more_than_available(points)
+        seq, before = self.points.seq + 1, len(self.allocations)
+        self.consume(points, self.usable(), seq)
+        takes = tuple(
+            Taken(row[3], row[4], row[5], row[6], self.extended_before.get((row[3], row[4])))
+            for row in self.allocations[before:]
+        )
+        self.post(POINTS, "HOLD", ("hold", str(seq)), trace, None, available=-points, held=points)
+        hold = HoldRow(
+            self.member_id,
+            seq,
+            order_external_id,
+            store,
+            "ACTIVE",
+            points,
+            0,
+            0,
+            0,
+            self.now,
+            expires_at,
+            None,
+            None,
+            takes,
+        )
+        self.due_by(expires_at)
+        self.put_hold(hold)
+        return hold
+
+    def capture(self, hold: HoldRow, points: int, *, trace: Mapping[str, Any]) -> HoldRow:
+        """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then."""
+        assert hold.active and 0 < points <= hold.points, "at most what is held is captured, once"
+        source = ("hold", str(hold.seq))
+        self.slide(self.sliding_lots())
+        self.post(POINTS, "CAPTURE", source, trace, None, held=-points, redeemed=points)
+        rest = hold.points - points
+        if rest:
+            self.return_points(
+                hold.takes, rest, held=True, extend=False, source=source, kind="RELEASE",
+                trace={"rule": "hold_ended", "hold": hold.seq, "order": hold.order_external_id, "cause": "REST"},
+            )  # fmt: skip
+        captured = hold._replace(state="CAPTURED", captured=points, released=rest, ended_at=self.now)
+        self.put_hold(captured)
+        return captured
+
+    def restore(self, hold: HoldRow, points: int, *, source: Source, trace: Mapping[str, Any]) -> Posted:
+        """Give back points that a captured hold redeemed, since what they paid for was refunded; see `give_back`."""
+        assert 0 < points <= hold.captured - hold.restored, "no more comes back than was captured"
+        posted = self.return_points(
+            hold.takes, points, returned=hold.released + hold.restored, held=False, extend=True,
+            source=source, kind="RESTORATION", trace=trace,
+        )  # fmt: skip
+        self.put_hold(hold._replace(restored=hold.restored + points))
+        return posted
 
     def grow(
-        self, growth: int, *, source: Source, kind: str, trace: Mapping[str, Any], occurred_at: datetime | None = None
+        self,
+        growth: int,
+        *,
+        source: Source,
+        kind: str,
+        trace: Mapping[str, Any],
+        occurred_at: datetime | None = None,
+        forgiving: bool = False,
     ) -> Posted:
-        """Post growth: positive for an accrual, negative for what a refund takes back (never below zero)."""
+        """Post growth: positive for an accrual, negative for what is taken back (never below zero).
+
+        A refund may find that staff have lowered the growth it revokes: it is `forgiving`, and its entry says of what.
+        """
         assert growth != 0, "a posting moves something"
-        assert self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        assert forgiving or self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        moved = max(growth, -self.growth)
         return self.post(
-            GROWTH, kind, source, trace, occurred_at,
-            available=growth, accrued=max(growth, 0), revoked=max(-growth, 0),
+            GROWTH, kind, source, {**trace, "forgiven": moved - growth} if moved != growth else trace, occurred_at,
+            available=moved, accrued=max(moved, 0), revoked=max(-moved, 0),
         )  # fmt: skip
 
-    def book_due(self) -> None:
-        """Book every activation and expiry whose instant has come, in the order of the instants."""
-        due_at = self.points.next_due_at
-        if due_at is None or due_at > self.now:
-            return
-        while (due := self._next_due()) is not None:
-            at, lot = due
-            if lot.pending:
-                self._activate(lot, at)
-            else:
-                self._expire(lot, at)
-        left = [lot for lot in self.lots_by_key.values() if lot.remaining]
-        if not self.lots_complete and not any(self.is_within_reach(lot) for lot in left):
-            raise MoreLotsNeeded
-        instants = [lot.activates_at if lot.pending else lot.expires_at for lot in left]
-        next_due_at = min((at for at in instants if at is not None), default=None)
-        self.replace(POINTS, next_due_at=next_due_at)
-        self.changes += 1
+    def waive(self, points: int, *, source: Source, kind: str = "DEBT_WAIVER", trace: Mapping[str, Any]) -> Posted:
+        """Post debt away, never more than is owed: so much of what was revoked counts as never taken back."""
+        assert 0 < points <= self.points.debt, "what is waived is owed"
+        return self.post(POINTS, kind, source, trace, None, debt=-points, revoked=-points)
 
-    def _next_due(self) -> tuple[datetime, Lot] | None:
-        instants = (
-            (lot.activates_at if lot.pending else lot.expires_at, lot)
-            for lot in self.lots_by_key.values()
-            if lot.remaining
-        )
-        due = [(at, lot) for at, lot in instants if at is not None and at <= self.now]
-        return min(due, key=lambda each: (each[0], each[1].key), default=None)
-
-    def _activate(self, lot: Lot, at: datetime) -> None:
-        repaid = min(lot.remaining, self.points.debt)
-        self.change_lot(lot, remaining=lot.remaining - repaid, pending=False)
-        self.allocate(self.points.seq + 1, lot, repaid)
-        self.post(
-            POINTS, "ACTIVATION", _lot_source(lot), {"lot": _lot_source(lot)[1]}, at,
-            available=lot.remaining - repaid, pending=-lot.remaining, debt=-repaid,
-        )  # fmt: skip
-
-    def _expire(self, lot: Lot, at: datetime, source_id: str | None = None) -> None:
-        points = lot.remaining
-        self.change_lot(lot, remaining=0, expired=lot.expired + points)
-        self.allocate(self.points.seq + 1, lot, points)
-        self.post(
-            POINTS, "EXPIRY", ("lot", source_id) if source_id else _lot_source(lot), {"lot": _lot_source(lot)[1]}, at,
-            available=-points, expired=points,
-        )  # fmt: skip
-        if lot.order_id is not None:
-            place = (lot.order_id, lot.order_line)
-            self.expired_now[place] = self.expired_now.get(place, 0) + points
-
-    def _extended_until(self, lot: Lot, known: datetime | None) -> datetime | None:
-        """Until when a child of this lot lives; None when restored points share the fate of the lot itself."""
-        if lot.expires_at is None or lot.expires_at >= self.now + RESTORED_LIFE or lot.root_seq is not None:
-            return None
-        children = (each for each in self.lots_by_key.values() if (each.root_seq, each.root_line) == lot.key)
-        until = max((at for at in (known, *(each.expires_at for each in children)) if at is not None), default=None)
-        if until is None:
-            return self.now + RESTORED_LIFE
-        return until if until > max(lot.expires_at, self.now) else None
-
-    def _extend(self, lot: Lot, seq: int, line: int, points: int, used: int, until: datetime) -> None:
-        """Put restored points into a child lot that lives until then."""
-        child = lot._replace(
-            seq=seq, line=line, original=points, remaining=points - used, held=0, expired=0, pending=False,
-            activates_at=self.now, expires_at=until,
-            root_seq=lot.seq, root_line=lot.line,
-        )  # fmt: skip
-        self.lots_by_key[child.key] = child
-        self.new_lots.add(child.key)
-        self.allocate(seq, child, used)
-        self.due_by(child.expires_at)
-
-    def _expire_again(self, stale: Lot, restored_by: int) -> None:
-        lot = self.lots_by_key[stale.key]
-        if lot.expires_at is not None and lot.expires_at <= self.now and lot.remaining:
-            self._expire(lot, self.now, f"{lot.seq}.{lot.line}@{restored_by}")
-
-
-def _lot_source(lot: Lot) -> Source:
-    return "lot", f"{lot.seq}.{lot.line}"
+    def _refuse_more_than_available(self, points: int) -> None:
+        account = self.points
+        if points > account.available:
+            missing = points - account.available + account.debt
+            raise InsufficientPoints(required=points, available=account.available, debt=account.debt, missing=missing)

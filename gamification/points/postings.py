@@ -14,8 +14,18 @@ from gamification.core.calendar import Calendar
 from gamification.core.draft import Draft, Loaded, MoreLotsNeeded
 from gamification.core.encoding import encode
 from gamification.core.policy import Policies
-from gamification.points.models import GROWTH, POINTS
-from gamification.points.rows import LOTS_WHEN_DUE, AccountRow, EntryRow, Posted, Source
+from gamification.points.models import GROWTH, POINTS, Hold
+from gamification.points.rows import (
+    EXTENDED,
+    HOLDS,
+    HOLDS_DUE,
+    LOTS_WHEN_DUE,
+    AccountRow,
+    EntryRow,
+    HoldRow,
+    Posted,
+    Source,
+)
 from gamification.points.rules import Lot, consumption_order
 
 
@@ -26,7 +36,7 @@ class Postings(Draft):
         super().__init__(member_id, now, loaded, policies, calendar)
         self.accounts: dict[str, AccountRow] = {row.currency: row for row in loaded.by_member["accounts"][member_id]}
         self.entries: list[EntryRow] = []
-        self.allocations: list[tuple[UUID, str, int, int, int, int]] = []
+        self.allocations: list[tuple[UUID, str, int, int, int, int, int]] = []
         self.expired_now: dict[tuple[UUID, int | None], int] = {}
         self._touched = {POINTS}
         self.lots_by_key: dict[tuple[int, int], Lot] = {}
@@ -34,6 +44,18 @@ class Postings(Draft):
         self.changed_lots: set[tuple[int, int]] = set()
         self.last_in_reach: tuple[datetime, datetime, int, int] | None = None
         self.lots_complete = self._read_lots(loaded)
+        self.holds_by_seq: dict[int, HoldRow] = {}
+        self._read_holds(loaded)
+        extended = loaded.by_member.get(EXTENDED, {}).get(member_id, ())
+        self.extended_before: dict[tuple[int, int], datetime] = {(row.seq, row.line): row.until for row in extended}
+
+    def _read_holds(self, loaded: Loaded) -> None:
+        """Take over the holds that were loaded, and the lots that they took from, most of which are used up."""
+        for name in (HOLDS_DUE.name, HOLDS):
+            for row in loaded.by_member.get(name, {}).get(self.member_id, ()):
+                self.holds_by_seq[row.seq] = row
+                for lot in row.lots:
+                    self.lots_by_key.setdefault(lot.key, lot)
 
     def _read_lots(self, loaded: Loaded) -> bool:
         """Take over the lots that were loaded; returns whether they are all open lots of the member."""
@@ -102,7 +124,16 @@ class Postings(Draft):
     def allocate(self, seq: int, lot: Lot, points: int) -> None:
         """Write down that an entry took points from a lot, or gave them back."""
         if points:
-            self.allocations.append((self.member_id, POINTS, seq, lot.seq, lot.line, points))
+            last = self.allocations[-1] if self.allocations else None
+            place = last[-1] + 1 if last is not None and last[2] == seq else 0
+            self.allocations.append((self.member_id, POINTS, seq, lot.seq, lot.line, points, place))
+
+    def put_hold(self, hold: HoldRow) -> None:
+        """Write a hold as it is now, and remember it for the rest of the batch."""
+        self.holds_by_seq[hold.seq] = hold
+        values = hold._asdict()
+        columns = {name: values[name] for name in HoldRow._fields if name not in ("member_id", "takes", "lots")}
+        self.put(Hold, ("member_id", "seq"), **columns)
 
     def change_lot(self, lot: Lot, **changes: Any) -> None:
         """Replace a lot by one with these changes."""
@@ -169,7 +200,7 @@ class Postings(Draft):
     def _lot_row(self, key: tuple[int, int], *, is_new: bool) -> tuple[Any, ...]:
         lot = self.lots_by_key[key]
         return (
-            lot.member_id, POINTS, lot.seq, lot.line, lot.original, lot.remaining, lot.held, lot.expired, lot.open,
+            lot.member_id, POINTS, lot.seq, lot.line, lot.original, lot.remaining, lot.expired, lot.open,
             lot.pending, lot.activates_at, lot.expires_at, lot.order_id, lot.order_line, lot.root_seq, lot.root_line,
-            is_new,
+            lot.policy_version, is_new,
         )  # fmt: skip

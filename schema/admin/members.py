@@ -10,9 +10,11 @@ import strawberry
 from strawberry import relay
 
 from gamification.members import errors, models, queries, references, rules, service
+from schema.admin.adjustment_lines import AdjustmentsOfMember
 from schema.context import Info
 from schema.earning import EarningOfMember
 from schema.execution.batches import Answers, batched
+from schema.holds import HoldsOfMember
 from schema.members import Birthday, ClaimNeedsStaff, Language, MemberNotActive, birthday_of
 from schema.nodes import key_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
@@ -22,6 +24,7 @@ from schema.permissions import Staff as IsStaff
 from schema.points import PointsOfMember
 from schema.refusals import BadInput, Refusal
 from schema.sessions import admits, forget
+from schema.statements import StatementsOfMember
 from schema.tiers import TiersOfMember
 from schema.usual_refusals import NotFound
 
@@ -72,7 +75,9 @@ class MemberSearch:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, TiersOfMember, EarningOfMember, relay.Node):
+class Member(
+    PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, AdjustmentsOfMember, relay.Node
+):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number.")
     nickname: str | None = strawberry.field(description="The name the member chose.")

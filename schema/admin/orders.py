@@ -13,7 +13,7 @@ from strawberry import relay
 from gamification.members.references import MemberNumber, Reference
 from gamification.members.rules import Namespace
 from gamification.members.service import known_members
-from gamification.orders import queries
+from gamification.orders import event_queries, queries
 from schema.admin.members import READERS as MEMBER_READERS
 from schema.admin.members import Member, MemberReferenceInput, member_of
 from schema.context import Info
@@ -49,6 +49,8 @@ class OrderLine:
     points_revoked: Points = strawberry.field(description="Of these taken back.")
     growth_earned: Points = strawberry.field(description="Growth earned.")
     growth_revoked: Points = strawberry.field(description="Of this taken back.")
+    deduction_points: Points = strawberry.field(description="Points that paid for a part of it.")
+    restored_points: Points = strawberry.field(description="Of these given back by refunds.")
 
 
 @strawberry.type(description="An order that was paid.")
@@ -64,6 +66,8 @@ class Order(relay.Node):
     eligible_fen: Fen = strawberry.field(description="The part of it that earns.")
     refunded_fen: Fen = strawberry.field(description="Cash refunded so far.")
     ladder_points: Points = strawberry.field(description="What it added to its month's ladder points.")
+    deduction_points: Points = strawberry.field(description="Points that paid for a part of it.")
+    restored_points: Points = strawberry.field(description="Of these given back by refunds.")
     member_id: strawberry.Private[UUID]
     order_id: strawberry.Private[UUID]
 
@@ -81,6 +85,8 @@ class Order(relay.Node):
             eligible_fen=Fen(row.eligible_fen),
             refunded_fen=Fen(row.refunded_fen),
             ladder_points=Points(row.ladder_points),
+            deduction_points=Points(row.deduction_points),
+            restored_points=Points(row.restored_points),
             member_id=row.member_id,
             order_id=row.id,
         )
@@ -96,6 +102,14 @@ class Order(relay.Node):
     async def lines(self, info: Info) -> list[OrderLine]:
         rows: list[queries.LineRow] = await info.context.load(queries.lines_of_orders, (self.member_id, self.order_id))
         return [line_of(row) for row in rows]
+
+    @strawberry.field(description="When the customer received it; null as long as nobody has told.")
+    async def received_at(self, info: Info) -> datetime | None:
+        return (await info.context.load(event_queries.events_by_orders, self.external_id)).get("RECEIVED")
+
+    @strawberry.field(description="When its refund window closed; null as long as nobody has told.")
+    async def refund_window_closed_at(self, info: Info) -> datetime | None:
+        return (await info.context.load(event_queries.events_by_orders, self.external_id)).get("REFUND_WINDOW_CLOSED")
 
     @strawberry.field(description="Whose order it is; null for an integration that may not read members.")
     async def member(self, info: Info) -> Member | None:
@@ -116,6 +130,8 @@ def line_of(row: queries.LineRow) -> OrderLine:
         points_revoked=Points(row.points_revoked),
         growth_earned=Points(row.growth_earned),
         growth_revoked=Points(row.growth_revoked),
+        deduction_points=Points(row.deduction_points),
+        restored_points=Points(row.restored_points),
     )
 
 
@@ -131,6 +147,7 @@ class Refund:
     points_revoked: Points = strawberry.field(description="Points taken back.")
     debt_added: Points = strawberry.field(description="Of these the member owed.")
     growth_revoked: Points = strawberry.field(description="Growth taken back.")
+    points_restored: Points = strawberry.field(description="Points that had paid for it and came back.")
 
 
 def refund_of(row: queries.RefundRow) -> Refund:
@@ -146,6 +163,7 @@ def refund_of(row: queries.RefundRow) -> Refund:
         points_revoked=Points(row.points_revoked),
         debt_added=Points(row.debt_added),
         growth_revoked=Points(row.growth_revoked),
+        points_restored=Points(row.points_restored),
     )
 
 

@@ -10,7 +10,9 @@ from strawberry.utils.str_converters import to_camel_case
 from gamification.core import policy as core
 from gamification.core import publications
 from schema.admin.policy_inputs import (
+    AdjustmentsPolicyInput,
     CheckInPolicyInput,
+    DeductionPolicyInput,
     DrawsPolicyInput,
     EarningPolicyInput,
     PointsPolicyInput,
@@ -142,6 +144,18 @@ class ProgrammeMutation:
         return await publish(info, input.body(), effective_from, preview)
 
     @strawberry.mutation(
+        description="Publish how points pay for orders; quotes and holds that stand stay.", extensions=[OPERATORS]
+    )
+    async def publish_deduction_policy(
+        self,
+        info: Info,
+        input: Annotated[DeductionPolicyInput, strawberry.argument(description="The policy.")],
+        effective_from: EffectiveFrom = None,
+        preview: IsPreview = False,
+    ) -> PublishPolicyResult:
+        return await publish(info, input.body(), effective_from, preview)
+
+    @strawberry.mutation(
         description="Publish what spending earns. A month keeps the ladder that it began with.", extensions=[OPERATORS]
     )
     async def publish_earning_policy(
@@ -178,6 +192,16 @@ class ProgrammeMutation:
         self,
         info: Info,
         input: Annotated[DrawsPolicyInput, strawberry.argument(description="The policy.")],
+        effective_from: EffectiveFrom = None,
+        preview: IsPreview = False,
+    ) -> PublishPolicyResult:
+        return await publish(info, input.body(), effective_from, preview)
+
+    @strawberry.mutation(description="Publish how far staff adjust alone; proposals stay.", extensions=[OPERATORS])
+    async def publish_adjustments_policy(
+        self,
+        info: Info,
+        input: Annotated[AdjustmentsPolicyInput, strawberry.argument(description="The policy.")],
         effective_from: EffectiveFrom = None,
         preview: IsPreview = False,
     ) -> PublishPolicyResult:

@@ -4,13 +4,18 @@ import strawberry
 from strawberry import relay
 
 from schema.admin.access import AccessMutation, AccessQuery
+from schema.admin.adjustments import AdjustmentsMutation, AdjustmentsQuery
 from schema.admin.audit import AuditQuery
+from schema.admin.audits import AuditsQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
+from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
+from schema.admin.liability import LiabilityMutation, LiabilityQuery
 from schema.admin.members import MembersMutation, MembersQuery
-from schema.admin.order_intake import OrderIntakeMutation
+from schema.admin.order_events import OrderEventsMutation, OrderEventsQuery
+from schema.admin.order_intake import OrderIntakeMutation, OrderIntakeQuery
 from schema.admin.orders import OrdersQuery
 from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
 from schema.admin.transparency import AdminTransparencyQuery
@@ -23,12 +28,18 @@ class Query(
     AccessQuery,
     MembersQuery,
     ProgrammeQuery,
+    AdjustmentsQuery,
     OrdersQuery,
+    OrderIntakeQuery,
+    OrderEventsQuery,
+    AdminDeductionQuery,
     AdminCheckInsQuery,
     AdminDrawsQuery,
     AdminCharityQuery,
     JobsQuery,
     AuditQuery,
+    AuditsQuery,
+    LiabilityQuery,
     AdminTransparencyQuery,
 ):
     node: relay.Node | None = strawberry.field(
@@ -41,10 +52,14 @@ class Mutation(
     AccessMutation,
     MembersMutation,
     ProgrammeMutation,
+    AdjustmentsMutation,
     OrderIntakeMutation,
+    OrderEventsMutation,
+    AdminDeductionMutation,
     AdminDrawsMutation,
     AdminCharityMutation,
     JobsMutation,
+    LiabilityMutation,
 ):
     pass
 

@@ -18,7 +18,8 @@ Invariants
 
 1. An answer is the answer of graphql-core: its data always, its errors as far as they are not a matter of time.
 2. What cannot be compiled is executed by graphql-core as a whole, and nothing of it was executed before.
-3. Every answer that is begun hangs in the whole answer before anything below it is asked for, and is never replaced until
-   the end: so paths need not be kept, and are found when an error or a resolver asks for one.
-4. The written Python decides nothing about errors, nulls and types: what it does not recognise is completed value by value.
+3. Every answer that is begun hangs in the whole answer before anything below it is asked for, and is never replaced
+   until the end: so paths need not be kept, and are found when an error or a resolver asks for one.
+4. The written Python decides nothing about errors, nulls and types: what it does not recognise is completed value by
+   value.
 """

@@ -24,6 +24,7 @@ from graphql import (
 )
 
 from app import print_schema
+from gamification.audits.queries import CHECKS_MAX
 from gamification.checkins.rules import CYCLE_DAYS_MAX
 from gamification.core.errors import Refusal
 from gamification.draws.rules import PRIZES_MAX, TICKETS_MAX
@@ -32,12 +33,18 @@ from gamification.members.queries import REFERENCES_MAX
 from gamification.members.service.integrations import SCOPES_MAX
 from gamification.members.service.staff import STORES_MAX
 from gamification.orders.service.requests import LINES_MAX
-from gamification.points.queries import EXPIRING_MAX
+from gamification.points.explanations import STEPS_MAX as EXPLANATION_STEPS_MAX
+from gamification.points.liability import MONTHS_AHEAD_MAX
+from gamification.points.models import KINDS
+from gamification.points.months import MONTHS_MAX
+from gamification.points.rules import DATES_MAX, NOTICES_MAX
 from gamification.tiers.rules import TIERS_MAX
 from schema.admin.root import schema as admin
 from schema.checkins import REWARDS_MAX
 from schema.extensions import Schema
 from schema.paging import PAGE_MAX
+from schema.points_ahead import EXPIRING_MAX
+from schema.previews import PREVIEWED_MAX
 from schema.refusals import Refusal as RefusalType
 from schema.root import schema as member
 from tests.house.sources import sources
@@ -46,17 +53,32 @@ LOG_DEPTH_MAX = 63
 """A log's size is a bigint, so a way from a leaf to the root has no more steps."""
 
 BOUNDS = {
+    "CheckInPreview.entries": PREVIEWED_MAX,
     "CheckInPolicy.rewards": CYCLE_DAYS_MAX,
     "CheckInState.nextRewards": REWARDS_MAX,
     "ConsistencyProof.hashes": LOG_DEPTH_MAX + 1,
+    "DeductionQuote.linePoints": LINES_MAX,
+    "DonationPreview.entries": PREVIEWED_MAX,
+    "DrawTicketPreview.entries": PREVIEWED_MAX,
     "Draw.prizes": PRIZES_MAX,
     "DrawInclusionProof.siblings": TICKETS_MAX.bit_length(),
     "EarningPolicy.ladder": STEPS_MAX,
+    "EntryExplanation.steps": EXPLANATION_STEPS_MAX,
     "EntryProof.auditPath": LOG_DEPTH_MAX,
+    "HoldPreview.entries": PREVIEWED_MAX,
     "Integration.scopes": SCOPES_MAX,
+    "InvariantRun.checks": CHECKS_MAX,
+    "LiabilityReport.buckets": MONTHS_AHEAD_MAX + 1,
     "Member.references": REFERENCES_MAX,
+    "Member.statementMonths": MONTHS_MAX,
+    "MonthlyStatement.lines": len(KINDS),
     "Order.lines": LINES_MAX,
+    "OrderPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,
+    "PointsExpiry.dates": DATES_MAX,
+    "PointsPolicy.activationDates": DATES_MAX,
+    "PointsPolicy.noticeDays": NOTICES_MAX,
+    "RefundPreview.entries": PREVIEWED_MAX,
     "Programme.tiers": TIERS_MAX,
     "Staff.stores": STORES_MAX,
     "TierPolicy.tiers": TIERS_MAX,

@@ -15,6 +15,7 @@ KEYS = {
     "PHONE_KEY": "03" * 32,
     "PHONE_INDEX_KEY": "04" * 32,
     "LOG_SIGNING_KEY": "05" * 32,
+    "QUOTE_KEY": "06" * 32,
 }
 GIVEN = {**KEYS, "DATABASE_URL": "postgres://jifen@127.0.0.1/jifen", "REDIS_URL": "redis://127.0.0.1/0"}
 LOG = {"LOG_ORIGIN": "example.com/ledger", "CHECKPOINT_DIRECTORY": "checkpoints"}

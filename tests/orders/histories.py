@@ -61,7 +61,7 @@ async def findings(summary: Summary) -> list[Finding]:
 BOOKS = {
     "entries": """e.currency, e.seq, e.kind, e.available_delta, e.debt_delta, e.available, e.debt,
                   replace(e.trace::text, $1, '') FROM entry e WHERE e.member_id = m.member_id""",
-    "lots": """l.seq, l.line, l.original, l.remaining, l.held, l.expired, l.open FROM lot l
+    "lots": """l.seq, l.line, l.original, l.remaining, l.expired, l.open FROM lot l
                WHERE l.member_id = m.member_id""",
     "orders": """replace(o.external_id, $1, ''), o.paid_at, o.paid_fen, o.refunded_fen, o.ladder_points
                  FROM sales_order o WHERE o.member_id = m.member_id""",

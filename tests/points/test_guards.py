@@ -56,7 +56,6 @@ IMPOSSIBLE = [
     ("UPDATE account SET debt = -1", "account_debt_not_negative"),
     ("UPDATE account SET available = 1, debt = 1", "account_in_debt_has_nothing_available"),
     ("UPDATE lot SET remaining = -1, open = false", "lot_remaining_within_original"),
-    ("UPDATE lot SET held = -1", "lot_held_within_original"),
     ("UPDATE lot SET open = NOT open", "lot_open_while_anything_is_left"),
     ("UPDATE lot SET original = 0, remaining = 0, open = false", "lot_original_positive"),
     ("UPDATE lot SET expires_at = activates_at", "lot_expires_after_activation"),

@@ -165,7 +165,7 @@ def a_lot(seq: int, *, activates: int, expires: int | None, line: int = 0) -> Lo
         "expires_at": None if expires is None else start + timedelta(days=expires),
     }
     return Lot(
-        UUID(int=1), seq, line, 1, 1, 0, 0, False, given_["activates_at"], given_["expires_at"], None, None, None, None
+        UUID(int=1), seq, line, 1, 1, 0, False, given_["activates_at"], given_["expires_at"], None, None, None, None, 1
     )
 
 

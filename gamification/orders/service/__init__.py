@@ -6,17 +6,36 @@ accounts in id order, then the directories of external ids.
 
 from gamification.orders.errors import OrderConflict
 from gamification.orders.service.commands import OrderRecorded, RefundRecorded
-from gamification.orders.service.intake import place_waiting, record, record_one
+from gamification.orders.service.deducting import (
+    DeductionCancelled,
+    QuotedLine,
+    cancel_deduction,
+    preview_cancellation,
+    quote_deduction,
+)
+from gamification.orders.service.events import EventRecorded, NewOrderEvent, apply_crossed, record_event, record_events
+from gamification.orders.service.intake import place_waiting, preview, record, record_one
 from gamification.orders.service.requests import NewLine, NewOrder, NewRefund
 
 __all__ = [
+    "DeductionCancelled",
+    "EventRecorded",
     "NewLine",
     "NewOrder",
+    "NewOrderEvent",
     "NewRefund",
     "OrderConflict",
     "OrderRecorded",
+    "QuotedLine",
     "RefundRecorded",
+    "apply_crossed",
+    "cancel_deduction",
     "place_waiting",
+    "preview",
+    "preview_cancellation",
+    "quote_deduction",
     "record",
+    "record_event",
+    "record_events",
     "record_one",
 ]

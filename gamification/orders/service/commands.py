@@ -31,7 +31,10 @@ Intake = RecordOrder | RecordRefund
 
 @dataclass(frozen=True, slots=True)
 class OrderRecorded:
-    """What an order posted. `points` include the ladder's uplift; `available` is the balance after it."""
+    """What an order posted. `points` include the ladder's uplift; `deduction_points` paid for a part of it.
+
+    `available` is the balance after it.
+    """
 
     order_id: UUID
     member_id: UUID
@@ -41,12 +44,14 @@ class OrderRecorded:
     ladder_points: int
     growth: int
     raised_to: str | None
+    deduction_points: int
     available: int
 
 
 @dataclass(frozen=True, slots=True)
 class RefundRecorded:
-    """What a refund moved: cash placed on orders (fen), points and growth revoked, of which points became debt."""
+    """What a refund moved: cash placed on orders (fen), points and growth revoked, of which points became debt, and
+    points that came back."""
 
     refund_id: UUID | None
     member_id: UUID | None
@@ -59,4 +64,5 @@ class RefundRecorded:
     points_revoked: int
     debt_added: int
     growth_revoked: int
+    points_restored: int
     available: int | None

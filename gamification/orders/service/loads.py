@@ -12,7 +12,10 @@ from gamification.earning.service import months_load
 from gamification.orders.models import OrderLine, SalesOrder
 from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import Intake, RecordOrder, RecordRefund
+from gamification.orders.service.events import events_load
 from gamification.points.book import Book
+from gamification.points.rows import extended_load, holds_load
+from gamification.points.service.holds import standing_holds_load
 
 
 class RefundRow(NamedTuple):
@@ -30,6 +33,7 @@ class RefundRow(NamedTuple):
     points_revoked: int
     debt_added: int
     growth_revoked: int
+    points_restored: int
     fingerprint: bytes
 
 
@@ -77,13 +81,14 @@ ORDERS = Load(
     name="orders.orders",
     row=_known_order,
     sql="""SELECT o.member_id, o.id, o.external_id, o.channel, o.store, o.currency, o.paid_at, o.booked_at, o.month,
-             o.paid_fen, o.eligible_fen, o.refunded_fen, o.ladder_points, o.fingerprint,
+             o.paid_fen, o.eligible_fen, o.refunded_fen, o.ladder_points, o.deduction_points, o.restored_points,
+             o.fingerprint,
              (SELECT array_agg(
                   ROW(l.line, l.sku, l.category, l.quantity, l.paid_fen, l.eligible, l.refunded_fen,
                       l.refunded_quantity, l.points_earned, l.points_revoked,
                       (SELECT coalesce(sum(t.expired), 0)::bigint FROM lot t
                        WHERE t.member_id = l.member_id AND t.order_id = l.order_id AND t.order_line = l.line),
-                      l.growth_earned, l.growth_revoked) ORDER BY l.line)
+                      l.growth_earned, l.growth_revoked, l.deduction_points, l.restored_points) ORDER BY l.line)
               FROM order_line l WHERE l.member_id = o.member_id AND l.order_id = o.id)
            FROM (SELECT member_id, order_id FROM order_directory WHERE external_id = ANY({external_ids})
                  UNION SELECT member_id, id FROM sales_order
@@ -105,7 +110,8 @@ REFUNDS = Load(
     name="orders.refunds",
     row=RefundRow,
     sql="""SELECT wanted.member_id, d.order_external_id, d.external_id, r.id, r.member_id, r.status, r.matched,
-                  r.requested_fen, r.placed_fen, r.points_revoked, r.debt_added, r.growth_revoked, r.fingerprint
+                  r.requested_fen, r.placed_fen, r.points_revoked, r.debt_added, r.growth_revoked, r.points_restored,
+                  r.fingerprint
            FROM unnest({refunded}, {order_external_ids}, {refund_external_ids})
              AS wanted(member_id, order_external_id, external_id)
            JOIN refund_directory d USING (order_external_id, external_id)
@@ -135,6 +141,30 @@ MONTHS = months_load(
     lambda commands: [each.month for each in _orders(commands)],
     lambda commands: list({each.member_id for each in commands if isinstance(each, RecordRefund)}),
 )
+
+
+HOLDS = holds_load(
+    "h.order_external_id = ANY({orders_held}) OR (h.member_id = ANY({matching_held}) AND h.captured > h.restored)",
+    {
+        "orders_held": ("text[]", lambda commands, now: _all_external_ids(commands)),
+        "matching_held": ("uuid[]", lambda commands, now: _matching_members(commands)),
+    },
+)
+"""What was held for the orders of a batch, and what matched refunds may give back."""
+ORDER_EVENTS = events_load(lambda commands: [(each.member_id, each.order.external_id) for each in _orders(commands)])
+
+
+def _paid_with_points(commands: Sequence[Intake]) -> list[RecordOrder]:
+    return [each for each in _orders(commands) if each.order.deduction_points]
+
+
+def _their_ids(commands: Sequence[Intake]) -> list[str]:
+    return [each.order.external_id for each in _paid_with_points(commands)]
+
+
+STANDING_HOLDS = standing_holds_load(_their_ids)
+SEEN_HOLDS = standing_holds_load(_their_ids, over_ended=True)
+EXTENDED = extended_load(lambda commands: [each.member_id for each in _paid_with_points(commands)])
 
 
 def find_order(book: Book, external_id: str) -> KnownOrder | None:

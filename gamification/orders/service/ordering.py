@@ -8,15 +8,22 @@ from gamification.orders.errors import OrderConflict
 from gamification.orders.models import OrderDirectory
 from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import OrderRecorded, RecordOrder
+from gamification.orders.service.deducting import settle_deduction
+from gamification.orders.service.events import apply_waiting
 from gamification.orders.service.loads import ORDERS, OWNERS, WAITING, WaitingRow, find_order, put_order
 from gamification.orders.service.refunding import record_refund, restore_refund
 from gamification.orders.service.requests import NewOrder
 from gamification.points.book import Book
+from gamification.points.rules import deduction_by_line
 from gamification.tiers.service import raise_tier
 
 
 def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
-    """Post what an order earns and keep it. The same order again changes nothing. Refuses: OrderConflict."""
+    """Deduct what points pay, post what the cash earns, and keep the order. The same again changes nothing.
+
+    Refuses: OrderConflict, HoldCaptured (other points than it says have paid for it); where points pay,
+    OrderAlreadyHeld, CaptureExceedsHold, InsufficientPoints.
+    """
     order = command.order
     fingerprint = order.fingerprint()
     known = find_order(book, order.external_id)
@@ -26,10 +33,12 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
         return _recorded(book, known, already_recorded=True, raised_to=None)
     if book.shared(OWNERS.name, order.external_id) is not None:
         raise OrderConflict(external_id=order.external_id)
+    settle_deduction(book, order.external_id, order.deduction_points, order.store)
     purchase = Purchase(new_id(), order.paid_at, _eligible_fen(order))
     earned = accrue_for_order(book, purchase)
     raised = raise_tier(book, order.paid_at)
     known = _keep_order(book, command, purchase, earned, fingerprint)
+    apply_waiting(book, order.external_id, known.id)
     waiting: WaitingRow | None = book.shared(WAITING.name, order.external_id)
     for external_id, body, received_at in waiting.refunds if waiting else ():
         refund = restore_refund(order.external_id, external_id, body)
@@ -37,8 +46,14 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
     return _recorded(book, known, already_recorded=False, raised_to=raised.code if raised else None)
 
 
+def _deducted(order: NewOrder) -> list[int]:
+    return deduction_by_line(order.deduction_points, [line.net_fen for line in order.lines])
+
+
 def _eligible_fen(order: NewOrder) -> tuple[int, ...]:
-    return tuple(line.net_fen if line.eligible else 0 for line in order.lines)
+    """Cash paid on each line that earns: what points paid for earns none."""
+    lines = zip(order.lines, _deducted(order), strict=True)
+    return tuple(line.net_fen - points if line.eligible else 0 for line, points in lines)
 
 
 def _recorded(book: Book, order: KnownOrder, *, already_recorded: bool, raised_to: str | None) -> OrderRecorded:
@@ -46,7 +61,7 @@ def _recorded(book: Book, order: KnownOrder, *, already_recorded: bool, raised_t
     growth = sum(line.growth_earned for line in order.lines)
     return OrderRecorded(
         order.id, book.member_id, order.external_id, already_recorded, points, order.ladder_points, growth,
-        raised_to, book.points.available,
+        raised_to, order.deduction_points, book.points.available,
     )  # fmt: skip
 
 
@@ -54,15 +69,30 @@ def _keep_order(book: Book, command: RecordOrder, purchase: Purchase, earned: Ea
     """Write the order's rows, and remember them for the rest of the batch."""
     order = command.order
     lines = tuple(
-        Line(number, new.sku, new.category, new.quantity, new.net_fen, new.eligible, 0, 0, points, 0, 0, growth, 0)
-        for number, (new, points, growth) in enumerate(
-            zip(order.lines, earned.line_points, earned.line_growth, strict=True)
+        Line(
+            number,
+            new.sku,
+            new.category,
+            new.quantity,
+            new.net_fen - deducted,
+            new.eligible,
+            0,
+            0,
+            points,
+            0,
+            0,
+            growth,
+            0,
+            deducted,
+        )
+        for number, (new, points, growth, deducted) in enumerate(
+            zip(order.lines, earned.line_points, earned.line_growth, _deducted(order), strict=True)
         )
     )
     known = KnownOrder(
         book.member_id, purchase.order_id, order.external_id, order.channel, order.store, order.currency,
         order.paid_at, book.now, command.month, order.paid_fen - order.excluded_fen, purchase.base_fen, 0,
-        earned.ladder_points, print_, lines,
+        earned.ladder_points, order.deduction_points, 0, print_, lines,
     )  # fmt: skip
     book.insert(OrderDirectory, external_id=order.external_id, order_id=purchase.order_id)
     book.loaded(ORDERS.name).append(known)

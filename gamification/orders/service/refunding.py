@@ -14,18 +14,27 @@ from gamification.core.ids import new_id
 from gamification.earning.service import Purchase, revoke_for_refund
 from gamification.orders.errors import RefundConflict
 from gamification.orders.models import OrderRefund, RefundDirectory, RefundPart, WaitingRefund
-from gamification.orders.rules import KnownOrder, RefundLine, Share, match, shares_of_amount, shares_of_lines
+from gamification.orders.rules import (
+    KnownOrder,
+    RefundLine,
+    Share,
+    match,
+    shares_of_all,
+    shares_of_amount,
+    shares_of_lines,
+)
 from gamification.orders.service.commands import RefundRecorded
 from gamification.orders.service.loads import ORDERS, REFUNDS, RefundRow, find_order, put_order
 from gamification.orders.service.requests import NewRefund
 from gamification.points.book import Book
+from gamification.points.rows import Source
 
 
 def record_refund(book: Book, refund: NewRefund, *, waited_since: datetime | None) -> RefundRecorded:
     """Place a refund and revoke what it takes with it. The same refund again changes nothing.
 
     One that waited gives way to whatever was recorded under its id meanwhile. Refuses: RefundConflict,
-    RefundExceedsPaid, LineUnknown, QuantityExceedsBought, NotFound (its order).
+    RefundExceedsPaid, LineUnknown, QuantityExceedsBought, RestorationExceedsDeduction, NotFound (its order).
     """
     if waited_since is not None:
         _leave_the_waiting(book, refund, waited_since)
@@ -45,32 +54,34 @@ def record_refund(book: Book, refund: NewRefund, *, waited_since: datetime | Non
         revoked = _revoke(book, refund, refund_id, order, shares)
         points, debt, growth = points + revoked[0], debt + revoked[1], growth + revoked[2]
     placed = sum(share.fen for _, shares in placings for share in shares)
+    restored = sum(share.restored for _, shares in placings for share in shares)
     status = "PLACED" if placed == requested else "PARTLY_PLACED" if placed else "UNPLACED"
     matched = refund.order_external_id is None
     book.insert(
         OrderRefund, id=refund_id, external_id=refund.external_id, order_external_id=refund.order_external_id,
         status=status, matched=matched, refunded_at=refund.refunded_at, booked_at=book.now,
         requested_fen=requested, placed_fen=placed, points_revoked=points, debt_added=debt, growth_revoked=growth,
-        fingerprint=refund.fingerprint(),
+        points_restored=restored, fingerprint=refund.fingerprint(),
     )  # fmt: skip
     order_external_id, external_id = refund.directory_key
     book.insert(RefundDirectory, order_external_id=order_external_id, external_id=external_id, refund_id=refund_id)
     rows.append(
         RefundRow(
             book.member_id, order_external_id, external_id, refund_id, book.member_id, status, matched, requested,
-            placed, points, debt, growth, refund.fingerprint(),
+            placed, points, debt, growth, restored, refund.fingerprint(),
         )
     )  # fmt: skip
     return RefundRecorded(
         refund_id, book.member_id, refund.external_id, status, False, matched, requested, placed,
-        points, debt, growth, book.points.available,
+        points, debt, growth, restored, book.points.available,
     )  # fmt: skip
 
 
 def _refund_row(book: Book, refund: NewRefund, row: RefundRow) -> RefundRecorded:
     return RefundRecorded(
         row.refund_id, row.owner_id, refund.external_id, row.status, True, row.matched, row.requested_fen,
-        row.placed_fen, row.points_revoked, row.debt_added, row.growth_revoked, book.points.available,
+        row.placed_fen, row.points_revoked, row.debt_added, row.growth_revoked, row.points_restored,
+        book.points.available,
     )  # fmt: skip
 
 
@@ -98,8 +109,10 @@ def _placings(book: Book, refund: NewRefund) -> list[tuple[KnownOrder, list[Shar
         raise NotFound(kind="order", id=refund.order_external_id)
     if refund.lines:
         return [(order, shares_of_lines(order, refund.lines, tolerant=refund.tolerant))]
-    fen = order.refundable_fen if refund.fen is None else refund.fen
-    return [(order, shares_of_amount(order, min(fen, order.refundable_fen) if refund.tolerant else fen))]
+    if refund.fen is None:
+        return [(order, shares_of_all(order))]
+    fen = min(refund.fen, order.refundable_fen) if refund.tolerant else refund.fen
+    return [(order, shares_of_amount(order, fen))]
 
 
 def _requested_fen(refund: NewRefund, placings: Sequence[tuple[KnownOrder, list[Share]]]) -> int:
@@ -126,14 +139,28 @@ def _revoke(
     growth = sum(share.growth for share in shares)
     source = ("refund", f"{refund_id}:{order.id}")
     if growth:
-        trace = {"rule": "growth_rate", "order": order.external_id, "refund": refund.external_id}
-        book.grow(-growth, source=source, kind="CLAW_BACK", trace=trace, occurred_at=refund.refunded_at)
+        trace = {"rule": "growth_claw_back", "order": order.external_id, "refund": refund.external_id}
+        book.grow(-growth, source=source, kind="CLAW_BACK", trace=trace, occurred_at=refund.refunded_at, forgiving=True)
     purchase = Purchase(order.id, order.paid_at, tuple(line.paid_fen for line in order.lines))
     eligible = sum(share.fen for share in shares if share.line.eligible)
     ladder, ladder_debt = revoke_for_refund(
         book, purchase, refunded_fen=eligible, refunded_at=refund.refunded_at, source=source
     )
+    _give_back_deduction(book, refund, order, sum(share.restored for share in shares), source)
     return points + ladder, debt + ladder_debt, growth
+
+
+def _give_back_deduction(book: Book, refund: NewRefund, order: KnownOrder, points: int, source: Source) -> None:
+    """Points that paid for what comes back go to the lots they came from, after what is owed for it."""
+    if not points:
+        return
+    holds = [hold for hold in book.holds_by_seq.values() if hold.order_external_id == order.external_id]
+    hold = next(hold for hold in holds if hold.captured - hold.restored >= points)
+    trace = {
+        "rule": "deduction_restored", "order": order.external_id, "refund": refund.external_id, "hold": hold.seq,
+        "deducted": order.deduction_points, "restored_before": order.restored_points, "result": points,
+    }  # fmt: skip
+    book.restore(hold, points, source=source, trace=trace)
 
 
 def _revoke_share(book: Book, refund: NewRefund, refund_id: UUID, order: KnownOrder, share: Share) -> tuple[int, int]:
@@ -141,6 +168,7 @@ def _revoke_share(book: Book, refund: NewRefund, refund_id: UUID, order: KnownOr
     book.insert(
         RefundPart, refund_id=refund_id, order_id=order.id, line=share.line.line, fen=share.fen,
         quantity=share.quantity, points_revoked=share.points, growth_revoked=share.growth,
+        points_restored=share.restored,
     )  # fmt: skip
     if not share.points:
         return 0, 0
@@ -167,7 +195,9 @@ def _leave_the_waiting(book: Book, refund: NewRefund, received_at: datetime) -> 
 
 def waiting_body(refund: NewRefund) -> str:
     """A waiting refund as JSON."""
-    lines = [[line.line, line.quantity, line.fen] for line in refund.lines]
+    lines = [
+        [line.line, line.quantity, line.fen, *(() if line.points is None else (line.points,))] for line in refund.lines
+    ]
     return encode({"refunded_at": refund.refunded_at.astimezone(UTC), "fen": refund.fen, "lines": lines})
 
 

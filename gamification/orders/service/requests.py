@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 
 from gamification.core.encoding import encode_sorted
 from gamification.core.errors import InvalidInput
 from gamification.members.references import MemberNumber, Reference
-from gamification.orders.errors import AmountsDisagree
+from gamification.orders.errors import AmountsDisagree, DeductionExceedsLines
 from gamification.orders.rules import RefundLine
 
 EXTERNAL_ID_LENGTH_MAX = 100
@@ -33,7 +33,10 @@ class NewLine:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order that was paid: `paid_fen` = Σ net of the lines + `excluded_fen` (shipping, gift cards: earns none)."""
+    """An order that was paid: `paid_fen` = Σ net of the lines − `deduction_points` + `excluded_fen`.
+
+    What is excluded (shipping, gift cards) earns none; what is deducted was paid with points, 1 point = 1 fen.
+    """
 
     external_id: str
     member: MemberName
@@ -44,11 +47,12 @@ class NewOrder:
     channel: str = "store"
     store: str | None = None
     currency: str = "CNY"
+    deduction_points: int = 0
 
     def check(self) -> None:
-        """Refuses: InvalidInput, AmountsDisagree."""
-        _check_external_id("externalId", self.external_id)
-        _check_paid_at("paidAt", self.paid_at)
+        """Refuses: InvalidInput, AmountsDisagree, DeductionExceedsLines."""
+        check_external_id("externalId", self.external_id)
+        check_instant("paidAt", self.paid_at)
         _check_fen("excludedFen", self.excluded_fen)
         if not 1 <= len(self.lines) <= LINES_MAX:
             raise InvalidInput(field="lines", reason=f"1 to {LINES_MAX} lines")
@@ -62,13 +66,18 @@ class NewOrder:
         _check_label("store", self.store, 40)
         if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):
             raise InvalidInput(field="currency", reason="three capitals, as ISO 4217 has them")
-        expected = sum(line.net_fen for line in self.lines) + self.excluded_fen
+        payable = sum(line.net_fen for line in self.lines)
+        if not 0 <= self.deduction_points <= FEN_MAX:
+            raise InvalidInput(field="deductionPoints", reason=f"0 to {FEN_MAX}")
+        if self.deduction_points > payable:
+            raise DeductionExceedsLines(deduction_points=self.deduction_points, payable_fen=payable)
+        expected = payable - self.deduction_points + self.excluded_fen
         if expected != self.paid_fen:
             raise AmountsDisagree(expected_fen=expected, paid_fen=self.paid_fen)
 
     def fingerprint(self) -> bytes:
         """What makes the same order the same: everything but the member's reference."""
-        return _digest(self, "member")
+        return _digest(self, "member", *(() if self.deduction_points else ("deduction_points",)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +97,8 @@ class NewRefund:
 
     def check(self) -> None:
         """Refuses: InvalidInput."""
-        _check_external_id("externalId", self.external_id)
-        _check_paid_at("refundedAt", self.refunded_at)
+        check_external_id("externalId", self.external_id)
+        check_instant("refundedAt", self.refunded_at)
         if self.fen is not None and not 1 <= self.fen <= FEN_MAX:
             raise InvalidInput(field="fen", reason=f"1 to {FEN_MAX}")
         if self.lines and self.fen is not None:
@@ -98,15 +107,17 @@ class NewRefund:
             raise InvalidInput(field="lines", reason=f"at most {LINES_MAX} lines")
         for index, line in enumerate(self.lines):
             _check_fen(f"lines.{index}.fen", line.fen)
-            if not 0 <= line.quantity <= QUANTITY_MAX or not (line.fen or line.quantity):
-                raise InvalidInput(field=f"lines.{index}", reason="cash or pieces, neither below zero")
+            if line.points is not None:
+                _check_fen(f"lines.{index}.points", line.points)
+            if not 0 <= line.quantity <= QUANTITY_MAX or not (line.fen or line.quantity or line.points):
+                raise InvalidInput(field=f"lines.{index}", reason="cash, pieces or points, none below zero")
         if self.order_external_id is None:
             if self.member is None or self.fen is None or self.lines:
                 raise InvalidInput(
                     field="orderExternalId", reason="a refund without order needs a member and an amount"
                 )
         else:
-            _check_external_id("orderExternalId", self.order_external_id)
+            check_external_id("orderExternalId", self.order_external_id)
 
     @property
     def directory_key(self) -> tuple[str, str]:
@@ -120,11 +131,17 @@ class NewRefund:
 
 def _digest(request: NewOrder | NewRefund, *left_out: str) -> bytes:
     body = {each.name: getattr(request, each.name) for each in fields(request) if each.name not in left_out}
+    if "lines" in body and isinstance(request, NewRefund):  # a line that names no points is what it always was
+        body["lines"] = [
+            {name: value for name, value in asdict(line).items() if (name, value) != ("points", None)}
+            for line in request.lines
+        ]
     instants = {name: value.astimezone(UTC) for name, value in body.items() if isinstance(value, datetime)}
     return hashlib.sha256(encode_sorted(body | instants)).digest()
 
 
-def _check_external_id(field: str, value: str) -> None:
+def check_external_id(field: str, value: str) -> None:
+    """An id that others give us. Refuses: InvalidInput."""
     if not 1 <= len(value) <= EXTERNAL_ID_LENGTH_MAX or not value.isprintable():
         raise InvalidInput(field=field, reason=f"1 to {EXTERNAL_ID_LENGTH_MAX} printable characters")
 
@@ -139,7 +156,8 @@ def _check_fen(field: str, fen: int) -> None:
         raise InvalidInput(field=field, reason=f"0 to {FEN_MAX}")
 
 
-def _check_paid_at(field: str, at: datetime) -> None:
+def check_instant(field: str, at: datetime) -> None:
+    """An instant with its offset, from 1970 on. Refuses: InvalidInput."""
     if at.tzinfo is None:
         raise InvalidInput(field=field, reason="an instant with its offset")
     if not 1970 <= at.year < 9000:

@@ -1,4 +1,4 @@
-"""Verbs of the ledger that stand alone; the other slices accrue and take through a `Book`.
+"""Booking what is due, and whether a member has a history.
 
 Lock order: the member's POINTS account, nothing after it.
 """
