@@ -73,6 +73,7 @@ BOUNDS = {
     "Member.statementMonths": MONTHS_MAX,
     "MonthlyStatement.lines": len(KINDS),
     "Order.lines": LINES_MAX,
+    "OrderEventPreview.entries": PREVIEWED_MAX,
     "OrderPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,
     "PointsExpiry.dates": DATES_MAX,
