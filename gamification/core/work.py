@@ -160,7 +160,7 @@ class Work:
             try:
                 await self._under_locks(verb, left)
             except asyncpg.PostgresError as error:
-                if error.sqlstate != STALE_CLAIM or attempt == ATTEMPTS - 1:
+                if error.sqlstate not in STALE or in_transaction() or attempt == ATTEMPTS - 1:
                     raise
 
     async def _under_locks(self, verb: Verb[C, A], items: list[_Item[C]]) -> None:
@@ -284,7 +284,8 @@ STALE_CLAIM = "JF001"
 
 STALE = (STALE_CLAIM, asyncpg.UniqueViolationError.sqlstate)
 """What may be decided otherwise on fresh rows: a claim that is gone, or a key that another member's command took in
-between (a receipt's, an external id's). A natural key that is really taken stays a fault, raised under locks."""
+between (a receipt's, an external id's): the locks are the own members' only, so also under them. A natural key that
+is really taken stays a fault, raised after the last attempt."""
 
 
 def _refuse_bad_key(item: _Item[Any]) -> None:

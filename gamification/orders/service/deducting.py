@@ -228,8 +228,10 @@ async def preview_cancellation(work: Work, *, order_external_id: str, actor: Act
 
 async def _cancellation(order_external_id: str, actor: Actor) -> CancelDeduction:
     member_id = await fetch_value(
-        """SELECT member_id FROM points_hold WHERE order_external_id = $1
-           ORDER BY captured > restored DESC, state = 'ACTIVE' DESC, held_at DESC LIMIT 1""",
+        """SELECT h.member_id FROM points_hold h
+           LEFT JOIN order_directory d ON d.external_id = h.order_external_id AND d.member_id = h.member_id
+           WHERE h.order_external_id = $1
+           ORDER BY captured > restored DESC, d.member_id IS NULL DESC, state = 'ACTIVE' DESC, held_at DESC LIMIT 1""",
         order_external_id,
     )
     if member_id is None:
