@@ -5,10 +5,12 @@ from __future__ import annotations
 INVARIANTS = {
     "1 no line is refunded beyond what was paid, and its parts sum to what it says": """
         SELECT l.member_id, l.order_id, l.line FROM order_line l
-        LEFT JOIN (SELECT member_id, order_id, line, sum(fen) AS fen, sum(quantity) AS quantity FROM refund_part
-                   GROUP BY member_id, order_id, line) p USING (member_id, order_id, line)
+        LEFT JOIN (SELECT member_id, order_id, line, sum(fen) AS fen, sum(quantity) AS quantity,
+                          sum(points_restored) AS restored
+                   FROM refund_part GROUP BY member_id, order_id, line) p USING (member_id, order_id, line)
         WHERE l.refunded_fen > l.paid_fen
-           OR (l.refunded_fen, l.refunded_quantity) <> (coalesce(p.fen, 0), coalesce(p.quantity, 0))""",
+           OR (l.refunded_fen, l.refunded_quantity, l.restored_points)
+              <> (coalesce(p.fen, 0), coalesce(p.quantity, 0), coalesce(p.restored, 0))""",
     "2 points and growth revoked of a line never exceed what it earned": """
         SELECT l.member_id, l.order_id, l.line FROM order_line l
         LEFT JOIN (SELECT member_id, order_id, line, sum(points_revoked) AS points, sum(growth_revoked) AS growth
@@ -22,16 +24,26 @@ INVARIANTS = {
                                   AND t.order_id = l.order_id AND t.order_line = l.line) < l.points_earned)""",
     "4 the parts of a refund sum to its placed amount": """
         SELECT r.member_id, r.id FROM order_refund r
-        LEFT JOIN (SELECT member_id, refund_id, sum(fen) AS fen, sum(growth_revoked) AS growth FROM refund_part
-                   GROUP BY member_id, refund_id) p ON p.member_id = r.member_id AND p.refund_id = r.id
-        WHERE r.placed_fen <> coalesce(p.fen, 0) OR r.growth_revoked <> coalesce(p.growth, 0)""",
+        LEFT JOIN (SELECT member_id, refund_id, sum(fen) AS fen, sum(growth_revoked) AS growth,
+                          sum(points_restored) AS restored
+                   FROM refund_part GROUP BY member_id, refund_id) p ON p.member_id = r.member_id AND p.refund_id = r.id
+        WHERE (r.placed_fen, r.growth_revoked, r.points_restored)
+              <> (coalesce(p.fen, 0), coalesce(p.growth, 0), coalesce(p.restored, 0))""",
     "an order says what its lines say": """
         SELECT o.member_id, o.id FROM sales_order o
         LEFT JOIN (SELECT member_id, order_id, sum(paid_fen) AS paid, sum(refunded_fen) AS refunded,
-                          sum(paid_fen) FILTER (WHERE eligible) AS eligible
+                          sum(paid_fen) FILTER (WHERE eligible) AS eligible, sum(deduction_points) AS deducted,
+                          sum(restored_points) AS restored
                    FROM order_line GROUP BY member_id, order_id) l ON l.member_id = o.member_id AND l.order_id = o.id
-        WHERE (o.paid_fen, o.refunded_fen, o.eligible_fen)
-              IS DISTINCT FROM (l.paid::bigint, l.refunded::bigint, coalesce(l.eligible, 0)::bigint)""",
+        WHERE (o.paid_fen, o.refunded_fen, o.eligible_fen, o.deduction_points, o.restored_points)
+              IS DISTINCT FROM (l.paid::bigint, l.refunded::bigint, coalesce(l.eligible, 0)::bigint,
+                                l.deducted::bigint, l.restored::bigint)""",
+    "the points that an order was paid with are captured for it until they come back": """
+        SELECT o.member_id, o.id FROM sales_order o
+        LEFT JOIN LATERAL (SELECT sum(h.captured - h.restored) AS points FROM points_hold h
+                           WHERE h.member_id = o.member_id AND h.order_external_id = o.external_id) h ON true
+        WHERE o.deduction_points > o.restored_points
+          AND h.points IS DISTINCT FROM o.deduction_points - o.restored_points""",
     "a month's net spend is what is left of its orders": """
         SELECT coalesce(s.member_id, o.member_id), coalesce(s.month, o.month) FROM
             (SELECT member_id, month, net_fen FROM month_spend WHERE net_fen <> 0) s

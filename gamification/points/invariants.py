@@ -45,6 +45,9 @@ INVARIANTS = {
         SELECT member_id FROM account
         WHERE least(available, pending, held, debt, accrued, redeemed, expired, revoked) < 0
         UNION ALL SELECT member_id FROM lot WHERE least(remaining, expired) < 0 OR remaining > original""",
+    "what came in is there, is owed, or went out": """
+        SELECT member_id, currency FROM account
+        WHERE available + pending + held - debt <> accrued - redeemed - expired - revoked""",
     "each entry's lots move what its buckets move": """
         SELECT e.member_id, e.seq FROM entry e
         LEFT JOIN (SELECT member_id, currency, entry_seq, sum(points) AS points FROM allocation
