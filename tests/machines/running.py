@@ -181,20 +181,20 @@ async def _lines(machine: Machine) -> list[tuple[Any, ...]]:
         """SELECT replace(o.external_id, $2, ''), l.line, l.paid_fen, l.deduction_points, l.points_earned,
                   l.refunded_fen, l.refunded_quantity, l.points_revoked, l.growth_revoked, l.restored_points
            FROM sales_order o JOIN order_line l ON l.member_id = o.member_id AND l.order_id = o.id
-           WHERE o.member_id = ANY($1) ORDER BY o.id, l.line""",
+           WHERE o.member_id = ANY($1)""",
         list(machine.ids.values()),
         machine.shop.named(""),
     )
-    return [tuple(row) for row in rows]
+    return sorted(tuple(row) for row in rows)
 
 
 def _lines_of(books: Books) -> list[tuple[Any, ...]]:
-    return [
+    return sorted(
         (order.name, place, line.fen, line.pays, line.earned, line.back_fen, line.back_pieces, line.revoked,
          line.growth_revoked, line.restored)
         for order in books.orders.values()
         for place, line in enumerate(order.lines)
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 async def _open(database: Database) -> TortoiseContext:

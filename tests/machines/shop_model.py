@@ -65,8 +65,8 @@ class Order:
         return self.paid[:2]
 
     @property
-    def pays(self) -> int:
-        return sum(line.pays for line in self.lines)
+    def restored(self) -> int:
+        return sum(line.restored for line in self.lines)
 
     @property
     def fen_left(self) -> int:
