@@ -1,12 +1,21 @@
-"""What makes an order or a refund the same: pinned, since a till may send again what was recorded years ago."""
+"""What makes an order, a refund, a hold or a policy the same: pinned, since a till may send again after years."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
+from uuid import UUID
 
+from gamification.core.actors import SYSTEM, Actor
+from gamification.core.clock import FixedClock
+from gamification.core.policy import publish_policy
+from gamification.core.receipts import fingerprint
 from gamification.orders.rules import RefundLine
 from gamification.orders.service import NewLine, NewOrder, NewRefund
+from gamification.points.rules import DeductionPolicy
+from gamification.points.service import HoldPoints
 from tests.builders import card
+from tests.databases import Database
 from tests.orders.builders import at
 
 ORDER = NewOrder(
@@ -29,3 +38,29 @@ def test_a_refund_hashes_as_ever_and_points_make_it_another() -> None:
     assert REFUND.fingerprint().hex() == "1856246dc0fa50f22a8e765046cfd7a2f480889bf8a2ff3d531d4f80373536e8"
     named = [replace(REFUND, lines=(RefundLine(0, 1, 500, points),)).fingerprint() for points in (0, 40)]
     assert len({*named, REFUND.fingerprint()}) == 3
+
+
+def test_a_refund_of_an_amount_and_of_points_are_these_hashes() -> None:
+    """An amount hashes as before points could pay; a line that names points has its own hash, which stays."""
+    amount = replace(REFUND, lines=(), fen=500)
+    assert amount.fingerprint().hex() == "886655243524279ca9d8b0aff51356cad36638bc53e1c1d5b164563b0f0493b4"
+    named = replace(REFUND, lines=(RefundLine(0, 1, 500, 40),))
+    assert named.fingerprint().hex() == "34738a54aa26ea07b8397461e7118e23d72262e5233b8e56b78a35154303fd5c"
+
+
+def test_the_receipt_of_a_hold_is_this_hash() -> None:
+    """What a till asked under its idempotency key, whoever's session sent it: a retry after an upgrade is the same."""
+    command = HoldPoints(
+        member_id=UUID(int=7), actor=SYSTEM, key="k", order_external_id="A-1", points=500, store="SH-01"
+    )
+    assert fingerprint(command).hex() == "f33f61677a3a2d59df40868c94a5d1c3c332a311957bc4dfaeb628a5152e5c08"
+    assert fingerprint(replace(command, key="l", actor=Actor("integration", UUID(int=1)))) == fingerprint(command)
+    assert fingerprint(replace(command, points=501)) != fingerprint(command)
+
+
+async def test_the_body_of_a_policy_is_this_hash(database: Database, clock: FixedClock) -> None:
+    """What publication answers and the audit trail keeps: the sorted JSON of the body."""
+    made = await publish_policy(DeductionPolicy(), actor=SYSTEM, now=clock.now())
+    body = b'{"hold_minutes":30,"quote_minutes":10,"share_max_bp":10000,"step_points":100}'
+    assert made.hash.hex() == "02bcca28b5293f13e9229a9daee43949a4c97dace005337e0789a2bc725655c0"
+    assert made.hash == sha256(body).digest()
