@@ -93,6 +93,7 @@ def environment_on(folder: Path, stores: Stores, name: str) -> dict[str, str]:
     offset = int(clock_offset().total_seconds())
     return {
         **lasting_secrets(folder),
+        "CLOCK_OFFSET_SECONDS": str(offset),
         "DATABASE_URL": database_url(stores, name),
         "REDIS_URL": stores.redis_url,
         "CLOCK_OFFSET": f"{'-' if offset < 0 else ''}PT{abs(offset)}S",
