@@ -44,7 +44,7 @@ def variant(text: str) -> tuple[str, dict[str, str]]:
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.option("--rounds", type=click.IntRange(1, 50), default=5, show_default=True, help="Loads of each contender.")
 @click.option("--seconds", type=click.FloatRange(0.1, 600), default=4, show_default=True, help="How long each lasts.")
-@click.option("--clients", type=click.IntRange(1, 96), help="Clients of the operations that write (64).")
+@click.option("--clients", type=click.IntRange(1, 72), help="Clients of the operations that write (64).")
 @click.option("--only", help="Contenders whose names contain one of these words, separated by commas.")
 @click.option("--operations", help=f"Of {operation_names()}, separated by commas; all when left out.")
 @click.option("--variant", "variants", multiple=True, help="A variant of ours besides: NAME:KEY=VALUE,KEY=VALUE.")
