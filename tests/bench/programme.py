@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -88,11 +87,11 @@ def clock_offset() -> timedelta:
     return timedelta(seconds=int((TODAY - SystemClock().now()).total_seconds()))
 
 
-def environment_on(folder: Path, stores: Stores, name: str) -> dict[str, str]:
-    """What a process on one database of the benchmark is told."""
+def environment_on(secrets: Mapping[str, str], stores: Stores, name: str) -> dict[str, str]:
+    """What a process on one database of the benchmark is told, the keys among it."""
     offset = int(clock_offset().total_seconds())
     return {
-        **lasting_secrets(folder),
+        **secrets,
         "CLOCK_OFFSET_SECONDS": str(offset),
         "DATABASE_URL": database_url(stores, name),
         "REDIS_URL": stores.redis_url,
@@ -116,30 +115,38 @@ def template_name(size: Size) -> str:
 @asynccontextmanager
 async def measured(folder: Path, stores: Stores, size: Size) -> AsyncIterator[Measured]:
     """A fresh copy of the seeded database, dropped at the end; made first where this folder lacks it."""
-    server = await asyncpg.connect(stores.database_url)
+    server, secrets = await asyncpg.connect(stores.database_url), lasting_secrets(folder)
     name = f"run_{os.getpid()}"
     try:
         await _drop(server, "run_%")  # of runs that were killed
-        template = await _template(server, folder, stores, size)
+        template = await _template(server, secrets, stores, size)
         click.echo("Copying the seeded database ...", err=True)
         await server.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        environment = environment_on(folder, stores, name)
-        owner_id = await _fetch_value(environment["DATABASE_URL"], "SELECT id FROM staff WHERE login = 'owner'")
         try:
-            yield Measured(settings_from(environment), environment, size, owner_id)
+            yield await measured_on(environment_on(secrets, stores, name), size)
         finally:
             await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await server.close()
 
 
-async def _template(server: asyncpg.Connection, folder: Path, stores: Stores, size: Size) -> str:
+async def measured_on(environment: Mapping[str, str], size: Size) -> Measured:
+    """A database that `make` has filled."""
+    connection = await asyncpg.connect(environment["DATABASE_URL"])
+    try:
+        owner_id = await connection.fetchval("SELECT id FROM staff WHERE login = 'owner'")
+    finally:
+        await connection.close()
+    return Measured(settings_from(environment), environment, size, owner_id)
+
+
+async def _template(server: asyncpg.Connection, secrets: Mapping[str, str], stores: Stores, size: Size) -> str:
     name = template_name(size)
     if await server.fetchval("SELECT true FROM pg_database WHERE datname = $1 AND datistemplate", name):
         return name
     await _drop(server, "seeded_%")
     await server.execute(f"CREATE DATABASE {name}")
-    await make(environment_on(folder, stores, name), size)
+    await make(environment_on(secrets, stores, name), size)
     await server.execute(f"ALTER DATABASE {name} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
     return name
 
@@ -200,11 +207,3 @@ async def check_invariants(settings: Settings) -> None:
     if broken:
         told = "\n".join(f"{name}: {rows[:3]}" for name, rows in broken.items())
         raise click.ClickException(f"the books do not agree:\n{told}")
-
-
-async def _fetch_value(url: str, sql: str) -> Any:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetchval(sql)
-    finally:
-        await connection.close()

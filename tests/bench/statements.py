@@ -18,7 +18,9 @@ from app.asgi import create_app
 from app.database import Client
 from app.settings import Settings
 
-POLICY_REFRESH = "FROM policy_version WHERE revision >"
+NOBODYS = ("FROM policy_version WHERE revision >", "typeinfo_tree", "set_config('jit'")
+"""Marks of what no request sends: the look for new policies that each process takes once a second, and what the driver
+asks on a new connection about types that it has not met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,13 @@ async def in_process(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 def recorded() -> Iterator[list[Statement]]:
     """Collects every statement that goes through the product's pool, BEGIN and COMMIT included.
 
-    Without the look for new policies, which each process takes once a second whoever asks for what.
+    Without those that no request sends (`NOBODYS`).
     """
     seen: list[Statement] = []
     borrow = Client.borrow
 
     def record(query: LoggedQuery) -> None:
-        if POLICY_REFRESH not in query.query:
+        if not any(mark in query.query for mark in NOBODYS):
             seen.append(Statement(query.query, tuple(query.args or ())))
 
     async def recording(client: Client) -> Any:
