@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pstats
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -46,13 +47,16 @@ async def _tell_statements(operation: Operation, measured: Measured) -> None:
 async def _profile(
     operation: Operation, ours: Ours, measured: Measured, folder: Path, tokens: list[str], plan: Plan
 ) -> None:
-    """A process per operation, so that each has a profile of its own; imports are in it, warm-up too."""
+    """A process per operation, so that each has a profile of its own; start and warm-up are not in it."""
     ours.start(measured, folder)
     try:
         ours.caller = Caller(measured, ours.dialect, tokens, measured.staff_token())
-        ours.next_day()  # today's check-in may be done: the recorded request was one
+        assert ours.process is not None, "it was started"
         clients = plan.clients_of(operation)
-        await ours.load(operation, clients=clients, seconds=plan.seconds, random=Random(plan.seed))
+        for seconds in (plan.warm_up_seconds, plan.seconds):
+            ours.next_day()  # today's check-in may be done: the recorded request was one
+            await ours.load(operation, clients=clients, seconds=seconds, random=Random(plan.seed))
+            ours.process.send_signal(signal.SIGUSR1)
     finally:
         ours.end()
 

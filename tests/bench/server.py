@@ -1,7 +1,7 @@
 """The product's own web process, with two things only a benchmark needs: the next day by a signal, and a profile.
 
 `python -m tests.bench.server`, configured by the environment like `python -m app web`. SIGUSR2 moves the product's
-clock on by a day. With BENCH_PROFILE the process writes where its time went to that file when it ends.
+clock on by a day. With BENCH_PROFILE, SIGUSR1 begins a profile, which the process writes to that file when it ends.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ def serve() -> None:
 
 
 def profiled(file: str) -> None:
-    """Run until SIGTERM and leave a profile, for `python -m pstats`."""
+    """Run until SIGTERM and leave a profile of what came after SIGUSR1, for `python -m pstats`."""
     profile = cProfile.Profile()
+    signal.signal(signal.SIGUSR1, lambda *_: profile.enable())
     try:
-        profile.runcall(serve)
+        serve()
     finally:
+        profile.disable()
         profile.dump_stats(file)
 
 
