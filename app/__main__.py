@@ -112,7 +112,7 @@ def migrate() -> None:
     from app.local.programme import tool_settings
     from app.migrate import migrate as apply_missing
 
-    with tool_settings() as settings:
+    with tool_settings(prepared=False) as settings:
         applied = asyncio.run(apply_missing(settings.database_url))
     click.echo("\n".join(applied) or "The database is up to date.")
 
@@ -123,7 +123,7 @@ def seed() -> None:
     from app.local.preparation import prepare_demonstration
     from app.local.programme import tool_settings
 
-    with tool_settings() as settings:
+    with tool_settings(prepared=False) as settings:
         asyncio.run(prepare_demonstration(settings))
     click.echo("The demonstration programme is there.")
 

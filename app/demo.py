@@ -29,6 +29,11 @@ RECORD_ORDER = """mutation ($input: RecordOrderInput!) { recordOrder(input: $inp
   ... on OrderRecorded { points ladderPoints growth raisedTo available } ... on Refusal { code message } } }"""
 RECORD_REFUND = """mutation ($input: RecordRefundInput!) { recordRefund(input: $input) {
   ... on RefundRecorded { status pointsRevoked growthRevoked available } ... on Refusal { code message } } }"""
+QUOTE = """query ($lines: [QuoteLineInput!]!, $points: Points) {
+  quoteDeduction(lines: $lines, requestedPoints: $points) {
+  ... on DeductionQuote { points earnedIfUsed earnedIfNotUsed quote } ... on Refusal { code message } } }"""
+HOLD = """mutation ($input: HoldPointsInput!) { holdPoints(input: $input) {
+  ... on HoldChanged { available held } ... on Refusal { code message } } }"""
 CHECK_IN = """mutation { checkIn {
   ... on CheckedIn { streak points alreadyCheckedIn } ... on Refusal { code message } } }"""
 PLAN_DRAW = """mutation ($input: PlanDrawInput!) { planDraw(input: $input) {
@@ -45,7 +50,7 @@ DONATE = """mutation ($input: DonatePointsInput!) { donatePoints(input: $input) 
 CAMPAIGNS = "{ charityCampaigns(first: 1) { edges { node { id title pointsPerUnit } } } }"
 VERIFY = "query ($code: String!) { verifyCertificate(code: $code) { serial title units donatedOn } }"
 STATEMENT = """{ me { points { available growth } tierProgress { current { name } missing }
-  entries(first: 20) { edges { node { kind points available explanation } } } } }"""
+  entries(first: 30) { edges { node { kind points available explanation } } } } }"""
 
 
 class Caller:
@@ -75,6 +80,7 @@ async def run(endpoints: Endpoints) -> None:
         owner = Caller(http, endpoints.admin_url, endpoints.tokens.owner)
         member, number = await _register(http, endpoints)
         await _spend(till, member, number)
+        await _pay_with_points(till, member, number)
         await _check_in(member)
         await _draw(owner, member)
         await _donate(member)
@@ -117,10 +123,31 @@ async def _spend(till: Caller, member: Caller, number: str) -> None:
     click.echo(f"   the {ORDERS_YUAN[1]} yuan come back: {-taken['pointsRevoked']} points, {taken['available']} left")
 
 
+async def _pay_with_points(till: Caller, member: Caller, number: str) -> None:
+    """An order of 30 yuan, of which 5 are paid with points: quoted, held while the member pays, taken by the order."""
+    order, line = secrets.token_hex(8), {"netFen": 3_000}
+    quote = await member.ask(QUOTE, {"lines": [line], "points": 500})
+    _say(
+        "3. The member pays a part of the next order with points.",
+        f"{quote['points']} points may pay; the order would earn {quote['earnedIfUsed']} points with them and "
+        f"{quote['earnedIfNotUsed']} without",
+    )
+    whose = {"number": number}
+    wanted = {"member": whose, "orderExternalId": order, "quote": quote["quote"], "idempotencyKey": order}
+    held = await till.ask(HOLD, {"input": wanted})
+    click.echo(f"   while the member pays, {held['held']} points are held and {held['available']} are available")
+    paid = {
+        "externalId": order, "member": whose, "paidAt": SystemClock().now().isoformat(), "lines": [line],
+        "paidFen": line["netFen"] - quote["points"], "deductionPoints": quote["points"],
+    }  # fmt: skip
+    posted = await till.ask(RECORD_ORDER, {"input": paid})
+    click.echo(f"   the order takes them: {posted['points']:+} points earned on the cash, {posted['available']} left")
+
+
 async def _check_in(member: Caller) -> None:
     first, second = await member.ask(CHECK_IN), await member.ask(CHECK_IN)
     again = "nothing happens" if second["alreadyCheckedIn"] else "it is counted twice"
-    _say("3. The member checks in, and taps twice.", f"day {first['streak']}: {first['points']:+} points; then {again}")
+    _say("4. The member checks in, and taps twice.", f"day {first['streak']}: {first['points']:+} points; then {again}")
 
 
 async def _draw(owner: Caller, member: Caller) -> None:
@@ -135,7 +162,7 @@ async def _draw(owner: Caller, member: Caller) -> None:
     }  # fmt: skip
     draw_id = (await owner.ask(PLAN_DRAW, {"input": plan}))["id"]
     opened = await owner.ask(OPEN_DRAW, {"id": draw_id})
-    _say("4. Staff open a draw; its seed is committed before the first ticket.", f"commitment {opened['commitment']}")
+    _say("5. Staff open a draw; its seed is committed before the first ticket.", f"commitment {opened['commitment']}")
     for _ in range(TICKETS):
         ticket = await member.ask(BUY_TICKET, {"draw": draw_id, "key": secrets.token_hex(8)})
     click.echo(f"   {TICKETS} tickets at {ticket['points']} points, {ticket['available']} points left")
@@ -161,7 +188,7 @@ async def _donate(member: Caller) -> None:
     given = (await member.ask(DONATE, {"input": gift}))["donation"]
     seen = await member.ask(VERIFY, {"code": given["certificate"]["verificationCode"]})
     _say(
-        f"5. The member gives {given['points']} points to “{campaign['title']}”: the brand pledges "
+        f"6. The member gives {given['points']} points to “{campaign['title']}”: the brand pledges "
         f"{given['fen'] // 100} yuan.",
         f"certificate {seen['serial']} of {seen['donatedOn']}, verified by its code",
     )
@@ -170,7 +197,7 @@ async def _donate(member: Caller) -> None:
 async def _statement(member: Caller) -> None:
     me = await member.ask(STATEMENT)
     tier, points = me["tierProgress"], me["points"]
-    _say(f"6. {tier['current']['name']}, {points['available']} points, growth {points['growth']}. The statement:")
+    _say(f"7. {tier['current']['name']}, {points['available']} points, growth {points['growth']}. The statement:")
     for edge in reversed(me["entries"]["edges"]):
         entry = edge["node"]
         click.echo(f"   {entry['points']:+6} → {entry['available']:6}  {entry['kind']:<16} {entry['explanation']}")

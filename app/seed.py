@@ -18,6 +18,7 @@ from app.local.endpoints import Tokens
 from app.settings import Settings
 from app.tokens import integration_token, member_token, staff_token
 from app.wiring import open_work
+from gamification.adjustments.rules import AdjustmentsPolicy
 from gamification.charity import queries as charity_queries
 from gamification.charity import service as charity
 from gamification.charity.rules import CampaignTerms
@@ -60,6 +61,7 @@ POLICIES: Sequence[Policy] = (
     ),
     CheckInPolicy(),
     DrawsPolicy(),
+    AdjustmentsPolicy(),
 )
 
 
@@ -90,6 +92,7 @@ async def _hire(work: Work, vault: PhoneVault) -> None:
     passwords, now = Passwords(), work.clock.now()
     people: tuple[tuple[str, str, Role, tuple[str, ...]], ...] = (
         ("owner", "店主 Owner", "owner", ()),
+        ("operator", "运营 Operator", "operator", ()),
         ("cashier", "收银员 Cashier", "cashier", (STORE,)),
     )
     for login, name, role, stores in people:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gamification.adjustments.invariants import INVARIANTS as ADJUSTMENTS
 from gamification.charity.invariants import INVARIANTS as CHARITY
 from gamification.checkins.invariants import INVARIANTS as CHECKINS
 from gamification.core.database import fetch
@@ -21,6 +22,7 @@ SLICES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("points", POINTS),
     ("earning", EARNING),
     ("tiers", TIERS),
+    ("adjustments", ADJUSTMENTS),
     ("orders", ORDERS),
     ("checkins", CHECKINS),
     ("draws", DRAWS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gamification.adjustments import jobs as adjustments
 from gamification.charity import jobs as charity
 from gamification.core import upkeep
 from gamification.core.jobs import gather
@@ -16,6 +17,7 @@ REGISTRY = gather(
         upkeep,
         members,
         points,
+        adjustments,
         orders,
         charity,
         draws,

@@ -5,6 +5,7 @@ MODEL_MODULES = [
     "gamification.members.models",
     "gamification.points.models",
     "gamification.tiers.models",
+    "gamification.adjustments.models",
     "gamification.earning.models",
     "gamification.orders.models",
     "gamification.checkins.models",

@@ -16,6 +16,7 @@ from schema.nodes import key_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Member
 from schema.points import InsufficientPoints
+from schema.previews import SHOWN, PreviewedEntry, previewed_entries
 from schema.refusals import Refusal
 from schema.scalars import Fen, Points
 from schema.usual_refusals import IdempotencyConflict, InvalidInput, NotFound
@@ -104,6 +105,7 @@ class DonationPreview:
     monthly_units_left: int | None = strawberry.field(
         description="Units that the member might still give to it this month; null without a limit."
     )
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 DonatePointsResult = Annotated[
@@ -140,12 +142,13 @@ class DonatePointsInput:
 class CharityQuery(CampaignsQuery, CertificatesQuery):
     @strawberry.field(description="What a donation would cost and pledge, without giving.", extensions=[MEMBERS])
     async def preview_donation(self, info: Info, campaign_id: CampaignId, units: Units) -> PreviewDonationResult:
-        seen = await service.preview_donation(
+        preview = await service.preview_donation(
             info.context.work,
             campaign_id=key_of(campaign_id, "CharityCampaign", argument="campaignId"),
             member_id=own_id(info),
             units=units,
         )
+        seen = preview.outcome()
         return DonationPreview(
             units=seen.units,
             points=Points(seen.points),
@@ -153,6 +156,7 @@ class CharityQuery(CampaignsQuery, CertificatesQuery):
             available=Points(seen.available),
             units_left=seen.units_left,
             monthly_units_left=seen.monthly_units_left,
+            entries=previewed_entries(preview, info.context.locale),
         )
 
     @strawberry.field(description="The donations of the member who asks, the latest first.", extensions=[MEMBERS])

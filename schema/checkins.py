@@ -14,6 +14,7 @@ from gamification.core.work import Work
 from schema.context import Context, Info, own_id
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Member
+from schema.previews import SHOWN, PreviewedEntry, previewed_entries
 from schema.refusals import BadInput
 from schema.scalars import Points
 from schema.usual_refusals import NotFound
@@ -105,6 +106,7 @@ class CheckInPreview:
     points: Points = strawberry.field(description="What it pays.")
     available: Points = strawberry.field(description="Points usable after it.")
     already_checked_in: bool = strawberry.field(description="Whether it is done already and would change nothing.")
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 CheckInResult = Annotated[
@@ -173,7 +175,8 @@ class CheckInsQuery:
 
     @strawberry.field(description="What a check-in now would do, without doing it.", extensions=[MEMBERS])
     async def preview_check_in(self, info: Info) -> PreviewCheckInResult:
-        seen = await service.preview_check_in(info.context.work, member_id=own_id(info))
+        preview = await service.preview_check_in(info.context.work, member_id=own_id(info))
+        seen = preview.outcome()
         return CheckInPreview(
             business_date=seen.business_date,
             streak=seen.streak,
@@ -181,6 +184,7 @@ class CheckInsQuery:
             points=Points(seen.points),
             available=Points(seen.available),
             already_checked_in=seen.already_checked_in,
+            entries=previewed_entries(preview, info.context.locale),
         )
 
 

@@ -12,6 +12,7 @@ from gamification.draws import errors, queries
 from schema.context import Info
 from schema.draw_published import Draw, draw_of
 from schema.points import InsufficientPoints
+from schema.previews import SHOWN, PreviewedEntry
 from schema.refusals import Refusal
 from schema.scalars import Points
 from schema.usual_refusals import IdempotencyConflict, InvalidInput, NotFound
@@ -107,6 +108,7 @@ class DrawTicketPreview:
     available: Points = strawberry.field(description="Points usable after it.")
     commitment: str = strawberry.field(description="The commitment that it would stand under, in hexadecimal.")
     terms_hash: str = strawberry.field(description="The hash of the terms that it would stand under.")
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 BuyDrawTicketResult = Annotated[

@@ -23,6 +23,7 @@ from schema.live import Live, News
 from schema.nodes import key_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Member
+from schema.previews import previewed_entries
 from schema.scalars import Points
 
 TICKETS = Keyset("drawTickets", Key("id", UUID))
@@ -60,12 +61,16 @@ class DrawsQuery:
     @strawberry.field(description="What a ticket would cost, without buying it.", extensions=[MEMBERS])
     async def preview_draw_ticket(self, info: Info, draw_id: DrawId) -> PreviewDrawTicketResult:
         key, own = key_of(draw_id, "Draw", argument="drawId"), own_id(info)
-        seen = await service.preview_ticket(info.context.work, draw_id=key, member_id=own, actor=Actor("member", own))
+        preview = await service.preview_ticket(
+            info.context.work, draw_id=key, member_id=own, actor=Actor("member", own)
+        )
+        seen = preview.outcome()
         return DrawTicketPreview(
             points=Points(seen.points),
             available=Points(seen.available),
             commitment=seen.commitment,
             terms_hash=seen.terms_hash,
+            entries=previewed_entries(preview, info.context.locale),
         )
 
     @strawberry.field(description="The proof that a number stands in a draw's list; null until closing.")

@@ -68,7 +68,9 @@ class PointsBalance:
     accrued: Points = strawberry.field(description="Points accrued in all.")
     redeemed: Points = strawberry.field(description="Points used in all.")
     expired: Points = strawberry.field(description="Points that expired in all.")
-    revoked: Points = strawberry.field(description="Points taken back for refunds in all.")
+    revoked: Points = strawberry.field(
+        description="Points taken back in all, for refunds or by staff, less the debt that was waived."
+    )
     member_id: strawberry.Private[UUID]
 
     @strawberry.field(

@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import click
 
+from app.local.children import LocalServerFailed
 from app.local.endpoints import Tokens, tokens_file
 from app.settings import Settings
 from gamification.core.clock import Clock, OffsetClock, SystemClock
@@ -60,6 +61,20 @@ async def is_prepared(settings: Settings, clock: Clock) -> bool:
         )
     finally:
         await connection.close()
+
+
+async def refuse_unprepared(settings: Settings) -> None:
+    """Raises LocalServerFailed, with what to do, when the database lacks migrations of this checkout."""
+    connection = await asyncpg.connect(settings.database_url, statement_cache_size=settings.statement_cache_size)
+    try:
+        lacking = len(set(migration_names()) - set(await _applied(connection)))
+    finally:
+        await connection.close()
+    if lacking:
+        raise LocalServerFailed(
+            f"The database lacks {lacking} of {len(migration_names())} migrations. `./run migrate` applies them;"
+            " `./run seed` also gives an empty database the demonstration programme."
+        )
 
 
 def migration_names() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from app.local.children import HOST, LocalServerFailed, is_free, lasting_port
 from app.local.endpoints import Endpoints, endpoints_file, tokens_file
-from app.local.preparation import Prepare, kept_tokens, new_tokens, prepare_demonstration
+from app.local.preparation import Prepare, kept_tokens, new_tokens, prepare_demonstration, refuse_unprepared
 from app.local.readiness import WEB, WECHAT, accept, wait_for_start
 from app.local.secrets import lasting_secrets
 from app.local.stores import FolderHeld, held, running_stores
@@ -145,11 +146,23 @@ def served_from(folder: Path) -> Endpoints | None:
 
 
 @contextmanager
-def tool_settings(folder: Path = FOLDER, given: Mapping[str, str] = os.environ) -> Iterator[Settings]:
+def tool_settings(
+    folder: Path = FOLDER, given: Mapping[str, str] = os.environ, *, prepared: bool = True
+) -> Iterator[Settings]:
     """Settings for a tool: of the given servers, of the programme that serves here, else of stores that run meanwhile.
 
-    In production everything is given. Raises FolderHeld while another tool works or a programme starts.
+    In production everything is given. Raises FolderHeld while another tool works or a programme starts, and
+    LocalServerFailed where the database is not `prepared`, unless the tool is the one that prepares it.
     """
+    with _settings(folder, given) as settings:
+        if prepared:
+            asyncio.run(refuse_lost_database(settings, given))
+            asyncio.run(refuse_unprepared(settings))
+        yield settings
+
+
+@contextmanager
+def _settings(folder: Path, given: Mapping[str, str]) -> Iterator[Settings]:
     if given.get("ENVIRONMENT") == "production":
         yield fit_settings(given)
     elif (endpoints := served_from(folder)) is not None:

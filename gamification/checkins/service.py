@@ -5,7 +5,7 @@ Lock order: the member's POINTS account, nothing after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -14,7 +14,7 @@ from gamification.checkins.models import CheckIn
 from gamification.checkins.rules import CheckInPolicy, Run, continued, streak_of
 from gamification.core.actors import Actor
 from gamification.core.draft import Command, Load, Verb
-from gamification.core.work import Work
+from gamification.core.work import Preview, Work
 from gamification.points.book import Book
 
 
@@ -99,13 +99,9 @@ async def check_in(work: Work, *, member_id: UUID) -> CheckedIn:
     return await work.perform(CHECK_IN, _command(member_id))
 
 
-async def preview_check_in(work: Work, *, member_id: UUID) -> CheckedIn:
-    """What a check-in now would answer, not written; its entry does not exist, so it has no seq.
-
-    Refuses: as `check_in`.
-    """
-    answer = (await work.preview(CHECK_IN, _command(member_id))).outcome()
-    return answer if answer.already_checked_in else replace(answer, entry_seq=None)
+async def preview_check_in(work: Work, *, member_id: UUID) -> Preview[CheckedIn]:
+    """What a check-in now would answer and post, not written; its outcome refuses as `check_in` does."""
+    return await work.preview(CHECK_IN, _command(member_id))
 
 
 def _command(member_id: UUID) -> Command:

@@ -40,10 +40,10 @@ async def audit(
 
 
 def check_reason(reason: str) -> str:
-    """The reason staff gave, without outer blanks. Refuses: InvalidInput when it is empty or too long."""
+    """The reason staff gave, without outer blanks. Refuses: InvalidInput when it is too long or shows nothing."""
     text = reason.strip()
-    if not 0 < len(text) <= REASON_LENGTH_MAX:
-        raise InvalidInput(field="reason", reason=f"1 to {REASON_LENGTH_MAX} characters")
+    if not (len(text) <= REASON_LENGTH_MAX and any(map(str.isprintable, text))):
+        raise InvalidInput(field="reason", reason=f"1 to {REASON_LENGTH_MAX} characters that can be shown")
     return text
 
 

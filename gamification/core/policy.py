@@ -121,6 +121,11 @@ class Policies:
         versions = self._versions.get(policy.kind, [])
         return self._parse(policy, *max(versions, key=lambda each: each[1])) if versions else None
 
+    def numbered(self, policy: type[P], version: int) -> Version[P]:
+        """The version of that number, which has to be published."""
+        found = next(each for each in self._versions[policy.kind] if each[1] == version)
+        return self._parse(policy, *found)
+
     def all(self, policy: type[P]) -> list[Version[P]]:
         """All versions in the order in which they take effect."""
         return [self._parse(policy, *each) for each in self._versions.get(policy.kind, [])]

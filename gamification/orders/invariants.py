@@ -50,11 +50,11 @@ INVARIANTS = {
         FULL JOIN refund_directory d ON d.member_id = r.member_id AND d.refund_id = r.id
         WHERE (r.external_id, coalesce(r.order_external_id, ''))
               IS DISTINCT FROM (d.external_id, d.order_external_id)""",
-    "growth posted for orders and refunds is that of their lines": """
+    "growth posted or forgiven for orders and refunds is that of their lines": """
         SELECT coalesce(l.member_id, e.member_id) FROM
             (SELECT member_id, sum(growth_earned - growth_revoked) AS growth FROM order_line GROUP BY member_id) l
-            FULL JOIN (SELECT member_id, sum(available_delta) AS growth FROM entry
-                       WHERE currency = 'GROWTH' AND source_type IN ('order', 'refund') GROUP BY member_id) e
+            FULL JOIN (SELECT member_id, sum(available_delta - coalesce((trace ->> 'forgiven')::bigint, 0)) AS growth
+                       FROM entry WHERE currency = 'GROWTH' AND source_type IN ('order', 'refund') GROUP BY member_id) e
             ON e.member_id = l.member_id
         WHERE coalesce(l.growth, 0) <> coalesce(e.growth, 0)""",
 }

@@ -191,6 +191,28 @@ class WaitingRefund(Model):
         indexes = [WhereIndex(fields=("received_at",), name="waiting_refund_not_placed", where="placed_at IS NULL")]
 
 
+class OrderEvent(Model):
+    """Something that a shop tells of an order. Primary key (order_external_id, type): each happens once.
+
+    `member_id` and `applied_at` are set once the order is here and the event has had its effect.
+    """
+
+    order_external_id = fields.CharField(max_length=100, primary_key=True, generated=False)
+    type = fields.CharField(max_length=20)
+    member_id: UUID | None = fields.UUIDField(null=True)
+    occurred_at: datetime = fields.DatetimeField()
+    received_at: datetime = fields.DatetimeField()
+    applied_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "order_event"
+        constraints = [
+            CheckConstraint(name="order_event_type_known", check="type IN ('RECEIVED', 'REFUND_WINDOW_CLOSED')"),
+            CheckConstraint(name="order_event_applied_to_a_member", check="(applied_at IS NULL) = (member_id IS NULL)"),
+        ]
+        indexes = [WhereIndex(fields=("received_at",), name="order_event_not_applied", where="applied_at IS NULL")]
+
+
 class ImportRun(Model):
     """One import of one file, known by the file's SHA-256 and by how it was read.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +36,7 @@ class Book(Dues):
         assert points > 0, "an accrual is positive"
         parts = [part for part in portions or [(None, points)] if part[1] > 0]
         assert sum(part for _, part in parts) == points, "portions sum to the accrual"
-        version, activates_at, expires_at = self._lifetime
+        version, activates_at, expires_at = self._lifetime(of_order=order_id is not None)
         pending = activates_at > self.now
         seq = self.points.seq + 1
         repaid = 0 if pending else min(points, self.points.debt)
@@ -53,23 +52,35 @@ class Book(Dues):
             self.new_lots.add(lot.key)
             self.allocate(seq, lot, used)
         self.due_by(activates_at if pending else expires_at)
+        if kind != "ADJUSTMENT":  # the member did nothing
+            self.slide()
         return self.post(
             POINTS, kind, source, trace, occurred_at,
             available=0 if pending else points - repaid, pending=points if pending else 0, debt=-repaid, accrued=points,
         )  # fmt: skip
 
-    @cached_property
-    def _lifetime(self) -> tuple[int, datetime, datetime | None]:
+    def _lifetime(self, *, of_order: bool) -> tuple[int, datetime, datetime | None]:
         """Under which policy version what is booked now lives, when it activates, and when it expires."""
         policy = self.policy(PointsPolicy)
-        return policy.version, *lifetime(policy.body, self.now, self.calendar)
+        return policy.version, *lifetime(policy.body, self.now, self.calendar, of_order=of_order)
 
-    def take(self, points: int, *, source: Source, kind: str = "REDEMPTION", trace: Mapping[str, Any]) -> Posted:
-        """Post points out, soonest expiry first. Refuses: InsufficientPoints."""
+    def take(
+        self,
+        points: int,
+        *,
+        source: Source,
+        kind: str = "REDEMPTION",
+        trace: Mapping[str, Any],
+        is_revocation: bool = False,
+    ) -> Posted:
+        """Post points out, soonest expiry first: redeemed, or revoked over a lifetime. Refuses: InsufficientPoints."""
         assert points > 0, "what is taken is positive"
         self._refuse_more_than_available(points)
         self.consume(points, self.usable(), self.points.seq + 1)
-        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=points)
+        if not is_revocation:  # else the member did nothing
+            self.slide()
+        redeemed, revoked = (0, points) if is_revocation else (points, 0)
+        return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=redeemed, revoked=revoked)
 
     def claw_back(
         self,
@@ -178,6 +189,7 @@ class Book(Dues):
         """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then."""
         assert hold.active and 0 < points <= hold.points, "at most what is held is captured, once"
         source = ("hold", str(hold.seq))
+        self.slide()
         self.post(POINTS, "CAPTURE", source, trace, None, held=-points, redeemed=points)
         rest = hold.points - points
         if rest:
@@ -200,15 +212,31 @@ class Book(Dues):
         return posted
 
     def grow(
-        self, growth: int, *, source: Source, kind: str, trace: Mapping[str, Any], occurred_at: datetime | None = None
+        self,
+        growth: int,
+        *,
+        source: Source,
+        kind: str,
+        trace: Mapping[str, Any],
+        occurred_at: datetime | None = None,
+        forgiving: bool = False,
     ) -> Posted:
-        """Post growth: positive for an accrual, negative for what a refund takes back (never below zero)."""
+        """Post growth: positive for an accrual, negative for what is taken back (never below zero).
+
+        A refund may find that staff have lowered the growth it revokes: it is `forgiving`, and its entry says of what.
+        """
         assert growth != 0, "a posting moves something"
-        assert self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        assert forgiving or self.growth + growth >= 0, "growth is revoked only where it was accrued"
+        moved = max(growth, -self.growth)
         return self.post(
-            GROWTH, kind, source, trace, occurred_at,
-            available=growth, accrued=max(growth, 0), revoked=max(-growth, 0),
+            GROWTH, kind, source, {**trace, "forgiven": moved - growth} if moved != growth else trace, occurred_at,
+            available=moved, accrued=max(moved, 0), revoked=max(-moved, 0),
         )  # fmt: skip
+
+    def waive(self, points: int, *, source: Source, kind: str = "DEBT_WAIVER", trace: Mapping[str, Any]) -> Posted:
+        """Post debt away, never more than is owed: so much of what was revoked counts as never taken back."""
+        assert 0 < points <= self.points.debt, "what is waived is owed"
+        return self.post(POINTS, kind, source, trace, None, debt=-points, revoked=-points)
 
     def _refuse_more_than_available(self, points: int) -> None:
         account = self.points

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
+from uuid import UUID
 
 from gamification.core.draft import MoreLotsNeeded
 from gamification.points.models import POINTS
 from gamification.points.returns import Returns, lot_name
 from gamification.points.rows import HoldRow
-from gamification.points.rules import Lot
+from gamification.points.rules import (
+    ActivationEvent,
+    Expiry,
+    Lot,
+    PointsPolicy,
+    activation_after,
+    expiry_after,
+)
 
 Due = Lot | HoldRow
 
 
 class Dues(Returns):
-    """A book that catches up with the clock."""
+    """A book that catches up with the clock, and knows what moves the instants at which points begin and end."""
 
     def book_due(self) -> None:
         """Book everything whose instant has come; afterwards `next_due_at` is the next instant again."""
@@ -45,6 +54,50 @@ class Dues(Returns):
         ended = hold._replace(state=state, released=hold.points, ended_at=at or self.now)
         self.put_hold(ended)
         return ended
+
+    def slide(self) -> None:
+        """Let activity renew the life of points under a sliding policy: from today on, never shorter.
+
+        Where any version ever was sliding, all of the member's lots have to be there: a verb that loads fewer is
+        decided again over all of them. Pending lots are left: their life has not begun.
+        """
+        sliding = self._sliding_expiries
+        if not sliding:
+            return
+        if not self.lots_complete:
+            raise MoreLotsNeeded
+        for lot in [each for each in self.lots_by_key.values() if each.remaining and not each.pending]:
+            if lot.policy_version in sliding and lot.expires_at is not None:
+                until = expiry_after(sliding[lot.policy_version], self.now, self.calendar)
+                if until is not None and until > lot.expires_at:
+                    self.change_lot(lot, expires_at=until)
+
+    def bring_forward(self, order_id: UUID, event: ActivationEvent, at: datetime) -> int:
+        """An event of an order happened: its points that wait for it activate sooner, now at the earliest.
+
+        Each lot under the policy version that it was accrued under; its life is counted from the activation. Returns
+        how many points it moved forward.
+        """
+        moved = 0
+        waiting = [lot for lot in self.lots_by_key.values() if lot.pending and lot.remaining]
+        for lot in (each for each in waiting if each.order_id == order_id and each.policy_version is not None):
+            policy = self.policies.numbered(PointsPolicy, lot.policy_version or 0).body
+            activates_at = max(activation_after(policy, at, self.calendar), self.now)
+            if policy.activation_event != event or activates_at >= lot.activates_at:
+                continue
+            expires_at = expiry_after(policy.expiry, activates_at, self.calendar)
+            self.change_lot(lot, activates_at=activates_at, expires_at=expires_at)
+            self.due_by(activates_at)
+            moved += lot.remaining
+            if activates_at <= self.now:
+                self._activate(self.lots_by_key[lot.key], self.now)
+                self.due_by(expires_at)
+        return moved
+
+    @cached_property
+    def _sliding_expiries(self) -> dict[int | None, Expiry]:
+        versions = self.policies.all(PointsPolicy)
+        return {each.version: each.body.expiry for each in versions if each.body.expiry.sliding}
 
     def _next_due(self) -> tuple[datetime, Due] | None:
         """What fell due first; of what falls due at one instant, holds come before the lots they give back to."""

@@ -24,6 +24,11 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "zh-CN": "订单 {order} 累计退款 {refunded_yuan} 元(实付 {paid_yuan} 元),按比例收回所得积分",
         "en": "{refunded_yuan} of {paid_yuan} yuan of order {order} were refunded; its points go back in proportion.",
     },
+    "points_raised": {"zh-CN": "工作人员调增 {result} 积分", "en": "{result} points added by staff."},
+    "points_lowered": {"zh-CN": "工作人员调减 {result} 积分", "en": "{result} points taken off by staff."},
+    "growth_raised": {"zh-CN": "工作人员调增 {result} 成长值", "en": "{result} growth added by staff."},
+    "growth_lowered": {"zh-CN": "工作人员调减 {result} 成长值", "en": "{result} growth taken off by staff."},
+    "debt_waiver": {"zh-CN": "免除欠分 {result} 积分", "en": "{result} points owed were waived."},
     "check_in": {"zh-CN": "连续签到第 {cycle_day} 天奖励", "en": "Reward of day {cycle_day} of the check-in cycle."},
 }
 _BY_KIND: Mapping[str, Mapping[str, str]] = {
@@ -32,6 +37,8 @@ _BY_KIND: Mapping[str, Mapping[str, str]] = {
     "RESTORATION": {"zh-CN": "积分已退回原批次", "en": "Points went back to where they had come from."},
     "CLAW_BACK": {"zh-CN": "退款收回", "en": "Taken back for a refund."},
     "ACCRUAL": {"zh-CN": "获得积分", "en": "Points earned."},
+    "ADJUSTMENT": {"zh-CN": "人工调整", "en": "Adjusted by staff."},
+    "DEBT_WAIVER": {"zh-CN": "免除欠分", "en": "Points owed were waived."},
     "REDEMPTION": {"zh-CN": "使用积分", "en": "Points used."},
 }
 _BY_SOURCE: Mapping[str, Mapping[str, str]] = {

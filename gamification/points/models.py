@@ -190,3 +190,24 @@ class Hold(Model):
             Index(fields=("order_external_id",), name="points_hold_of_order"),
             WhereIndex(fields=("member_id", "seq"), name="points_hold_active", where="state = 'ACTIVE'"),
         ]
+
+
+class ExpiryNotice(Model):
+    """A member was told that points expire. Primary key (member_id, expires_on, days).
+
+    `expires_on` is the last business day on which they can be used, `days` how long before it the notice was due,
+    `points` how many there were then.
+    """
+
+    member_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    expires_on: date = fields.DateField()
+    days: int = fields.IntField()
+    points: int = fields.BigIntField()
+    told_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "expiry_notice"
+        constraints = [
+            CheckConstraint(name="expiry_notice_tells_of_points", check="points > 0"),
+            CheckConstraint(name="expiry_notice_days_positive", check="days > 0"),
+        ]

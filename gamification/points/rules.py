@@ -2,52 +2,132 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Literal, NamedTuple
 from uuid import UUID
 
-from gamification.core.calendar import Calendar, add_months, month_of
+from gamification.core.calendar import Calendar, add_months, days_in_month, month_of
 from gamification.core.policy import Problem
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 BASIS = 10_000
 """Basis points in the whole."""
 STEP_POINTS_MAX = 1_000_000
+ACTIVATION_DAYS_MAX = 366
+DATES_MAX = 24
+NOTICES_MAX = 5
+NOTICE_DAYS_MAX = 90
+LEAP_YEAR = 2000
 QUOTE_MINUTES_MAX = 60
 HOLD_MINUTES_MAX = 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """How long points live: `count` units after activation (None: for ever), rounded up to the end of a period.
+    """How long points live: `count` units after activation, rounded up to the end of a period or to a listed date.
 
     The last valid business day is the day `count` units after the day of activation, or the end of its month, quarter
-    or year; points expire at the first instant after it.
+    or year, or the first of `dates` (MM-DD) on or after it; points expire at the first instant after it. Neither
+    count nor dates: for ever. `sliding` points live from the member's last activity instead, never shorter.
     """
 
     count: int | None = None
     unit: Literal["day", "month", "year"] = "month"
     round_to_end_of: Literal["day", "month", "quarter", "year"] = "day"
+    dates: tuple[str, ...] = ()
+    sliding: bool = False
+
+
+ActivationEvent = Literal["RECEIVED", "REFUND_WINDOW_CLOSED"]
+"""What a shop tells of an order: the goods arrived; they can no longer be sent back."""
 
 
 @dataclass(frozen=True, slots=True)
 class PointsPolicy:
-    """How points live and die: expiry, days until they activate, and how far a claw-back may go."""
+    """How points live and die: expiry, when they become usable, how far a claw-back may go, when members are told.
+
+    Points become usable at once; or `activation_days` business days later; or on the next of `activation_dates`
+    (MM-DD); or, points of an order, `activation_event_days` after `activation_event`, at the latest
+    `activation_latest_days` after they were booked, so that a lost message keeps nobody's points for ever.
+    """
 
     kind: ClassVar[str] = "points"
     expiry: Expiry = Expiry()
     activation_days: int = 0
     claw_back: Literal["PENDING_ONLY", "TO_ZERO", "TO_DEBT"] = "TO_DEBT"
+    activation_event: ActivationEvent | None = None
+    activation_event_days: int = 0
+    activation_latest_days: int = 30
+    activation_dates: tuple[str, ...] = ()
+    notice_days: tuple[int, ...] = (30, 7, 1)
 
     def problems(self) -> Sequence[Problem]:
-        found = []
-        if self.expiry.count is not None and not 1 <= self.expiry.count <= 3660:
-            found.append(Problem("expiry.count", "1 to 3660, or null for points that never expire"))
-        if not 0 <= self.activation_days <= 366:
-            found.append(Problem("activation_days", "0 to 366"))
+        found = [*_expiry_problems(self.expiry), *_dates_problems("activation_dates", self.activation_dates)]
+        bounds = {"activation_days": 0, "activation_event_days": 0, "activation_latest_days": 1}
+        found += [
+            Problem(name, f"{least} to {ACTIVATION_DAYS_MAX}")
+            for name, least in bounds.items()
+            if not least <= getattr(self, name) <= ACTIVATION_DAYS_MAX
+        ]
+        ways = (self.activation_days > 0, self.activation_event is not None, bool(self.activation_dates))
+        if sum(ways) > 1:
+            found.append(Problem("activation_days", "one way to become usable: days, an event, or dates"))
+        if self.activation_event_days > self.activation_latest_days:
+            found.append(Problem("activation_latest_days", "not before the days after the event"))
+        if len(self.notice_days) > NOTICES_MAX or any(not 1 <= days <= NOTICE_DAYS_MAX for days in self.notice_days):
+            found.append(Problem("notice_days", f"at most {NOTICES_MAX}, each 1 to {NOTICE_DAYS_MAX}"))
+        if len(set(self.notice_days)) < len(self.notice_days):
+            found.append(Problem("notice_days", "each once"))
         return found
+
+
+def _expiry_problems(expiry: Expiry) -> list[Problem]:
+    found = _dates_problems("expiry.dates", expiry.dates)
+    least = 0 if expiry.dates else 1
+    if expiry.count is not None and not least <= expiry.count <= 3660:
+        found.append(Problem("expiry.count", f"{least} to 3660, or null for points that never expire"))
+    if expiry.dates and expiry.round_to_end_of != "day":
+        found.append(Problem("expiry.round_to_end_of", "either dates or the end of a period"))
+    if expiry.sliding and not expiry.count:
+        found.append(Problem("expiry.sliding", "a life in days, months or years that activity renews"))
+    if expiry.sliding and expiry.dates:
+        found.append(Problem("expiry.sliding", "either dates or a life that activity renews"))
+    return found
+
+
+def _dates_problems(path: str, dates: Sequence[str]) -> list[Problem]:
+    found = [
+        Problem(f"{path}.{index}", "a day of the year as MM-DD")
+        for index, each in enumerate(dates)
+        if not _is_day_of_year(each)
+    ]
+    if len(dates) > DATES_MAX or len(set(dates)) < len(dates):
+        found.append(Problem(path, f"at most {DATES_MAX} days, each once"))
+    return found
+
+
+def _is_day_of_year(text: str) -> bool:
+    if not re.fullmatch(r"\d\d-\d\d", text, re.ASCII):
+        return False
+    try:
+        date(LEAP_YEAR, int(text[:2]), int(text[3:]))
+    except ValueError:
+        return False
+    return True
+
+
+def first_listed_day(dates: Sequence[str], since: date) -> date:
+    """The first day of the year in the list on or after a day; 02-29 is the last of February in other years."""
+    candidates = [_in_year(text, year) for year in (since.year, since.year + 1) for text in dates]
+    return min(day for day in candidates if day >= since)
+
+
+def _in_year(text: str, year: int) -> date:
+    month, day = int(text[:2]), int(text[3:])
+    return date(year, month, min(day, days_in_month(date(year, month, 1))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +221,17 @@ def last_taken_first(takes: Iterable[Taken], points: int, returned: int) -> list
     return parts
 
 
-def last_valid_day(expiry: Expiry, activated_on: date) -> date | None:
-    """The last business day on which points that activated on a day can be used; None for ever."""
-    if expiry.count is None:
+def last_valid_day(expiry: Expiry, since: date) -> date | None:
+    """The last business day on which points can be used that live from a day on; None for ever."""
+    if expiry.count is None and not expiry.dates:
         return None
+    count = expiry.count or 0
     if expiry.unit == "day":
-        day = activated_on + timedelta(days=expiry.count)
+        day = since + timedelta(days=count)
     else:
-        day = add_months(activated_on, expiry.count * (12 if expiry.unit == "year" else 1))
+        day = add_months(since, count * (12 if expiry.unit == "year" else 1))
+    if expiry.dates:
+        return first_listed_day(expiry.dates, day)
     return _end_of(expiry.round_to_end_of, day)
 
 
@@ -161,13 +244,34 @@ def _end_of(period: str, day: date) -> date:
     return add_months(start, months) - timedelta(days=1)
 
 
-def lifetime(policy: PointsPolicy, booked_at: datetime, calendar: Calendar) -> tuple[datetime, datetime | None]:
-    """When points booked at an instant activate, and when they expire (None: never)."""
-    activates_at = booked_at
-    if policy.activation_days:
-        activates_at = calendar.starts_at(calendar.business_date(booked_at) + timedelta(days=policy.activation_days))
-    last_day = last_valid_day(policy.expiry, calendar.business_date(activates_at))
-    return activates_at, None if last_day is None else calendar.ends_at(last_day)
+def lifetime(
+    policy: PointsPolicy, booked_at: datetime, calendar: Calendar, *, of_order: bool = False
+) -> tuple[datetime, datetime | None]:
+    """When points booked at an instant activate at the latest, and when they then expire (None: never)."""
+    activates_at = _activation(policy, booked_at, calendar, of_order)
+    return activates_at, expiry_after(policy.expiry, activates_at, calendar)
+
+
+def _activation(policy: PointsPolicy, booked_at: datetime, calendar: Calendar, of_order: bool) -> datetime:
+    on = calendar.business_date(booked_at)
+    if policy.activation_dates:
+        return calendar.starts_at(first_listed_day(policy.activation_dates, on + timedelta(days=1)))
+    days = policy.activation_days
+    if policy.activation_event is not None and of_order:
+        days = policy.activation_latest_days
+    return calendar.starts_at(on + timedelta(days=days)) if days else booked_at
+
+
+def activation_after(policy: PointsPolicy, event_at: datetime, calendar: Calendar) -> datetime:
+    """When points activate that wait for an event, once it has happened."""
+    days = policy.activation_event_days
+    return calendar.starts_at(calendar.business_date(event_at) + timedelta(days=days)) if days else event_at
+
+
+def expiry_after(expiry: Expiry, at: datetime, calendar: Calendar) -> datetime | None:
+    """When points expire that live from an instant on; None for never."""
+    last_day = last_valid_day(expiry, calendar.business_date(at))
+    return None if last_day is None else calendar.ends_at(last_day)
 
 
 def claw_back_target(earned: int, refunded_fen: int, paid_fen: int) -> int:

@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.members import errors, models, queries, references, rules, service
+from schema.admin.adjustment_lines import AdjustmentsOfMember
 from schema.context import Info
 from schema.earning import EarningOfMember
 from schema.holds import HoldsOfMember
@@ -67,7 +68,7 @@ class MemberSearch:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, relay.Node):
+class Member(PointsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, AdjustmentsOfMember, relay.Node):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number.")
     nickname: str | None = strawberry.field(description="The name the member chose.")

@@ -5,6 +5,7 @@ from typing import Any
 
 import strawberry
 
+from gamification.adjustments import rules as adjustment_rules
 from gamification.checkins import rules as checkin_rules
 from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
@@ -123,3 +124,26 @@ class DrawsPolicyInput:
     def body(self) -> draw_rules.DrawsPolicy:
         """The policy as the product knows it, unchecked."""
         return draw_rules.DrawsPolicy(self.ticket_points)
+
+
+@strawberry.input(description="How far staff adjust points, growth and debt alone.")
+class AdjustmentsPolicyInput:
+    approval_above_points: Points = strawberry.field(
+        description="One adjustment of more than this needs a second person; 0 for every one."
+    )
+    points_max: Points = strawberry.field(
+        description="The most that one adjustment moves, whoever approves; at least 1."
+    )
+    points_per_staff_day_max: Points | None = strawberry.field(
+        default=None,
+        description="What one member of staff moves alone in a business day, up and down added up; null for any.",
+    )
+    proposal_days: int = strawberry.field(
+        description="A proposal lapses at the end of the business day so many days after its own, 1 to 90."
+    )
+
+    def body(self) -> adjustment_rules.AdjustmentsPolicy:
+        """The policy as the product knows it, unchecked."""
+        return adjustment_rules.AdjustmentsPolicy(
+            self.approval_above_points, self.points_max, self.points_per_staff_day_max, self.proposal_days
+        )

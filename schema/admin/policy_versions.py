@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import relay
 
+from gamification.adjustments import rules as adjustment_rules
 from gamification.checkins import rules as checkin_rules
 from gamification.core import policy as core
 from gamification.core import publications
@@ -34,6 +35,7 @@ class PolicyKind(Enum):
     TIERS = strawberry.enum_value("tiers", description="Which tiers there are.")
     CHECK_INS = strawberry.enum_value("checkins", description="What checking in pays.")
     DRAWS = strawberry.enum_value("draws", description="What tickets of draws cost.")
+    ADJUSTMENTS = strawberry.enum_value("adjustments", description="How far staff adjust alone.")
 
 
 @strawberry.type(description="A tier as a policy defines it.")
@@ -69,8 +71,32 @@ class DrawsPolicy:
         return cls(ticket_points=Points(body.ticket_points))
 
 
+@strawberry.type(description="How far staff adjust points, growth and debt alone.")
+class AdjustmentsPolicy:
+    approval_above_points: Points = strawberry.field(
+        description="One adjustment of more than this needs a second person; 0 for every one."
+    )
+    points_max: Points = strawberry.field(description="The most that one adjustment moves, whoever approves.")
+    points_per_staff_day_max: Points | None = strawberry.field(
+        description="What one member of staff moves alone in a business day, up and down added up; null for any."
+    )
+    proposal_days: int = strawberry.field(
+        description="A proposal lapses at the end of the business day so many days after its own."
+    )
+
+    @classmethod
+    def of(cls, body: adjustment_rules.AdjustmentsPolicy) -> "AdjustmentsPolicy":
+        most = body.points_per_staff_day_max
+        return cls(
+            approval_above_points=Points(body.approval_above_points),
+            points_max=Points(body.points_max),
+            points_per_staff_day_max=None if most is None else Points(most),
+            proposal_days=body.proposal_days,
+        )
+
+
 PolicyBody = Annotated[
-    PointsPolicy | DeductionPolicy | EarningPolicy | TierPolicy | CheckInPolicy | DrawsPolicy,
+    PointsPolicy | DeductionPolicy | EarningPolicy | TierPolicy | CheckInPolicy | DrawsPolicy | AdjustmentsPolicy,
     strawberry.union("PolicyBody", description="What a policy says; its type depends on the kind."),
 ]
 
@@ -90,6 +116,7 @@ FORMS: Mapping[PolicyKind, Form] = {
     PolicyKind.TIERS: Form(tier_rules.TierPolicy, TierPolicy.of),
     PolicyKind.CHECK_INS: Form(checkin_rules.CheckInPolicy, CheckInPolicy.of),
     PolicyKind.DRAWS: Form(draw_rules.DrawsPolicy, DrawsPolicy.of),
+    PolicyKind.ADJUSTMENTS: Form(adjustment_rules.AdjustmentsPolicy, AdjustmentsPolicy.of),
 }
 KINDS = [form.body.kind for form in FORMS.values()]
 

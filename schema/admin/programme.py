@@ -10,6 +10,7 @@ from strawberry.utils.str_converters import to_camel_case
 from gamification.core import policy as core
 from gamification.core import publications
 from schema.admin.policy_inputs import (
+    AdjustmentsPolicyInput,
     CheckInPolicyInput,
     DeductionPolicyInput,
     DrawsPolicyInput,
@@ -191,6 +192,16 @@ class ProgrammeMutation:
         self,
         info: Info,
         input: Annotated[DrawsPolicyInput, strawberry.argument(description="The policy.")],
+        effective_from: EffectiveFrom = None,
+        preview: IsPreview = False,
+    ) -> PublishPolicyResult:
+        return await publish(info, input.body(), effective_from, preview)
+
+    @strawberry.mutation(description="Publish how far staff adjust alone; proposals stay.", extensions=[OPERATORS])
+    async def publish_adjustments_policy(
+        self,
+        info: Info,
+        input: Annotated[AdjustmentsPolicyInput, strawberry.argument(description="The policy.")],
         effective_from: EffectiveFrom = None,
         preview: IsPreview = False,
     ) -> PublishPolicyResult:

@@ -4,6 +4,7 @@ import strawberry
 from strawberry import relay
 
 from schema.admin.access import AccessMutation, AccessQuery
+from schema.admin.adjustments import AdjustmentsMutation, AdjustmentsQuery
 from schema.admin.audit import AuditQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
@@ -24,6 +25,7 @@ class Query(
     AccessQuery,
     MembersQuery,
     ProgrammeQuery,
+    AdjustmentsQuery,
     OrdersQuery,
     OrderIntakeQuery,
     AdminDeductionQuery,
@@ -44,6 +46,7 @@ class Mutation(
     AccessMutation,
     MembersMutation,
     ProgrammeMutation,
+    AdjustmentsMutation,
     OrderIntakeMutation,
     AdminDeductionMutation,
     AdminDrawsMutation,

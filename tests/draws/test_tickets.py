@@ -127,10 +127,12 @@ async def test_a_preview_is_the_decision_and_writes_nothing(work: Work, clock: F
     before = await rows_written()
     quote = await draws.preview_ticket(work, draw_id=draw_id, member_id=member_id, actor=STAFF)
     with pytest.raises(InsufficientPoints):
-        await draws.preview_ticket(work, draw_id=draw_id, member_id=poor_id, actor=STAFF)
+        (await draws.preview_ticket(work, draw_id=draw_id, member_id=poor_id, actor=STAFF)).outcome()
     assert await rows_written() == before
     answer = await buy(work, draw_id, member_id)
-    assert quote == draws.TicketQuote(draw_id, 50, answer.available, answer.commitment, answer.terms_hash)
+    seen = quote.outcome()
+    assert (seen.points, seen.available, seen.commitment) == (50, answer.available, answer.commitment)
+    assert (seen.terms_hash, [entry.kind for entry in quote.draft.entries]) == (answer.terms_hash, ["REDEMPTION"])
 
 
 async def test_the_last_points_buy_one_ticket_however_many_ask(database: Database, work: Work) -> None:

@@ -47,10 +47,13 @@ LOG_DEPTH_MAX = 63
 """A log's size is a bigint, so a way from a leaf to the root has no more steps."""
 
 BOUNDS = {
+    "CheckInPreview.entries": PREVIEWED_MAX,
     "CheckInPolicy.rewards": CYCLE_DAYS_MAX,
     "CheckInState.nextRewards": REWARDS_MAX,
     "ConsistencyProof.hashes": LOG_DEPTH_MAX + 1,
     "DeductionQuote.linePoints": LINES_MAX,
+    "DonationPreview.entries": PREVIEWED_MAX,
+    "DrawTicketPreview.entries": PREVIEWED_MAX,
     "Draw.prizes": PRIZES_MAX,
     "DrawInclusionProof.siblings": TICKETS_MAX.bit_length(),
     "EarningPolicy.ladder": STEPS_MAX,

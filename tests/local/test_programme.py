@@ -17,10 +17,12 @@ import asyncpg
 import pytest
 import redis.asyncio
 
-from app.local.children import any_free_port
+from app.local.children import LocalServerFailed, any_free_port
 from app.local.endpoints import FIRST_QUERY, Endpoints, Tokens, endpoints_file
+from app.local.preparation import refuse_unprepared
 from app.local.programme import ROOT
 from app.local.stores import Stores
+from app.settings import Settings
 
 SECONDS_MAX = 60  # how long a test waits for what must happen; only a broken product reaches it
 Start = Callable[[], "subprocess.Popen[str]"]
@@ -175,3 +177,12 @@ def test_the_printed_request_can_be_pasted() -> None:
         *("-H", "Authorization: Bearer m.m-m_m"),
         *("-d", body),
     ]
+
+
+async def test_a_tool_on_a_database_that_was_never_prepared_says_what_to_do(
+    empty_database: str, settings: Settings
+) -> None:
+    """It names the migrations that are lacking and the commands that apply them; a prepared one passes."""
+    with pytest.raises(LocalServerFailed, match=r"lacks (\d+) of \1 migrations. `./run migrate` applies them"):
+        await refuse_unprepared(settings.model_copy(update={"database_url": empty_database}))
+    await refuse_unprepared(settings)

@@ -78,3 +78,14 @@ async def test_a_nickname_keeps_joined_pictures(programme: Programme) -> None:
     """The joiner inside a family of pictures stays."""
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
     assert await programme.ask("member", UPDATE, {"name": family}) == {"updateProfile": {"nickname": family}}
+
+
+async def test_a_reason_with_a_nul_moves_nothing(programme: Programme) -> None:
+    """Such a reason of an adjustment is bad input, within the limits and beyond them; no row and no point is left."""
+    me = await programme.ask("member", "{ me { id points { available } } }")
+    for points in (5, 5_000):
+        given = {"memberId": me["me"]["id"], "points": points, "reason": NUL, "idempotencyKey": f"nul-{points}"}
+        query = "mutation($input: AdjustPointsInput!) { adjustPoints(input: $input) { __typename } }"
+        assert await codes(programme, "owner", query, {"input": given}) == ["BAD_USER_INPUT"]
+    assert await programme.ask("owner", "{ adjustments { edges { cursor } } }") == {"adjustments": {"edges": []}}
+    assert await programme.ask("member", "{ me { id points { available } } }") == me

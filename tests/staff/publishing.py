@@ -22,6 +22,7 @@ PUBLISH = {
     "TIERS": mutation("publishTierPolicy", "TierPolicyInput"),
     "CHECK_INS": mutation("publishCheckInPolicy", "CheckInPolicyInput"),
     "DRAWS": mutation("publishDrawsPolicy", "DrawsPolicyInput"),
+    "ADJUSTMENTS": mutation("publishAdjustmentsPolicy", "AdjustmentsPolicyInput"),
 }
 TIERS = [
     {"code": "BASIC", "nameZh": "普通会员", "nameEn": "Basic", "threshold": 0},
@@ -35,6 +36,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "TIERS": {"tiers": TIERS},
     "CHECK_INS": {"dailyPoints": [5, 0, 20]},
     "DRAWS": {"ticketPoints": 30},
+    "ADJUSTMENTS": {
+        "approvalAbovePoints": 500,
+        "pointsMax": 20_000,
+        "pointsPerStaffDayMax": None,
+        "proposalDays": 5,
+    },
 }
 STORED = {
     "POINTS": {
@@ -59,13 +66,20 @@ STORED = {
     },
     "CHECK_INS": {"daily_points": [5, 0, 20]},
     "DRAWS": {"ticket_points": 30},
+    "ADJUSTMENTS": {
+        "approval_above_points": 500,
+        "points_max": 20_000,
+        "points_per_staff_day_max": None,
+        "proposal_days": 5,
+    },
 }
 REWARDS = [{"cycleDay": 1, "points": 5}, {"cycleDay": 2, "points": 0}, {"cycleDay": 3, "points": 20}]
 SHOWN = {**GOOD, "CHECK_INS": {"cycleDays": 3, "rewards": REWARDS}}
 BODY = """__typename ... on PointsPolicy { expiry { count unit roundToEndOf } activationDays clawBack }
     ... on EarningPolicy { pointsRateBp growthRateBp ladder { fromFen rateBp } }
     ... on TierPolicy { tiers { code nameZh nameEn threshold } }
-    ... on CheckInPolicy { cycleDays rewards { cycleDay points } } ... on DrawsPolicy { ticketPoints }"""
+    ... on CheckInPolicy { cycleDays rewards { cycleDay points } } ... on DrawsPolicy { ticketPoints }
+    ... on AdjustmentsPolicy { approvalAbovePoints pointsMax pointsPerStaffDayMax proposalDays }"""
 VERSION = f"id kind version effectiveFrom publishedAt publishedBy hash body {{ {BODY} }}"
 POLICIES = f"""query ($kind: PolicyKind, $first: Int! = 20, $after: String) {{
     policies(kind: $kind, first: $first, after: $after) {{
@@ -78,6 +92,7 @@ BODY_TYPES = {
     "TIERS": "TierPolicy",
     "CHECK_INS": "CheckInPolicy",
     "DRAWS": "DrawsPolicy",
+    "ADJUSTMENTS": "AdjustmentsPolicy",
 }
 
 

@@ -153,6 +153,9 @@ async def test_owners_operators_and_auditors_read_versions(office: Office, calle
         ("CHECK_INS", {"dailyPoints": [1] * 32}, "dailyPoints", "a cycle of 1 to 31 days", 1),
         ("CHECK_INS", {"dailyPoints": [1, -1, 100_001]}, "dailyPoints.1", "0 to 100000 points", 2),
         ("DRAWS", {"ticketPoints": 0}, "ticketPoints", "1 to", 1),
+        ("ADJUSTMENTS", {"approvalAbovePoints": -1}, "approvalAbovePoints", "0 to 1000000000 points", 1),
+        ("ADJUSTMENTS", {"pointsMax": 0, "proposalDays": 91}, "pointsMax", "1 to 1000000000 points", 2),
+        ("ADJUSTMENTS", {"pointsPerStaffDayMax": 10**10}, "pointsPerStaffDayMax", "or null for no such limit", 1),
     ],
 )
 async def test_an_invalid_policy_names_the_node_of_the_input(

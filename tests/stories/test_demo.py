@@ -49,6 +49,8 @@ def test_the_demonstration_goes_from_registration_to_a_settled_draw_and_a_certif
     assert told.returncode == 0, told.stdout + told.stderr
     assert re.findall(r"yuan: ([+-]\d+) points", told.stdout) == ["+100", "+425", "+575", "+1600"]
     assert "raised to SILVER" in told.stdout
+    assert "500 points may pay; the order would earn 50 points with them and 60 without" in told.stdout
+    assert "the order takes them: +50 points earned on the cash, 1750 left" in told.stdout
     assert "day 1: +5 points; then nothing happens" in told.stdout
     assert len(re.findall(r"rank \d: ticket [123] wins", told.stdout)) == 3
     assert "verified by its code" in told.stdout

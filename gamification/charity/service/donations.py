@@ -35,7 +35,7 @@ from gamification.core.calendar import add_months, month_of
 from gamification.core.draft import Command, Verb
 from gamification.core.errors import InvalidInput, NotFound
 from gamification.core.ids import new_id
-from gamification.core.work import Work
+from gamification.core.work import Preview, Work
 from gamification.members.rules import NICKNAME_LENGTH_MAX, clean_nickname
 from gamification.points.book import Book
 
@@ -182,16 +182,19 @@ async def donate(
     return await work.perform(DONATE, donation_command(campaign_id, member_id, units, display_name, key))
 
 
-async def preview_donation(work: Work, *, campaign_id: UUID, member_id: UUID, units: int) -> DonationPreview:
-    """What a donation would cost and pledge, not written. Refuses: as `donate`."""
+async def preview_donation(work: Work, *, campaign_id: UUID, member_id: UUID, units: int) -> Preview[DonationPreview]:
+    """What a donation would cost, pledge and post, not written; its outcome refuses as `donate` does."""
     preview = await work.preview(DONATE, donation_command(campaign_id, member_id, units, None, None))
-    answer, book = preview.outcome(), preview.draft
+    answer, book = preview.answer, preview.draft
+    if answer is None:
+        return Preview(None, preview.refusal, book)
     campaign = book.shared(CAMPAIGNS.name, campaign_id)
-    left, limit = _units_left(book, campaign), campaign.monthly_units_max
-    return DonationPreview(
-        campaign_id, units, answer.points, answer.fen, answer.available, left,
+    limit = campaign.monthly_units_max
+    seen = DonationPreview(
+        campaign_id, units, answer.points, answer.fen, answer.available, _units_left(book, campaign),
         None if limit is None else limit - _used_this_month(book, campaign),
     )  # fmt: skip
+    return Preview(seen, None, book)
 
 
 def donation_command(

@@ -9,7 +9,6 @@ from gamification.draws.service.tickets import (
     BUY_TICKET,
     BuyTicket,
     TicketBought,
-    TicketQuote,
     buy_ticket,
     preview_ticket,
 )
@@ -20,7 +19,6 @@ __all__ = [
     "BuyTicket",
     "StillOwed",
     "TicketBought",
-    "TicketQuote",
     "WorkedOff",
     "buy_ticket",
     "close_draw",

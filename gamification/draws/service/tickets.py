@@ -14,7 +14,7 @@ from gamification.core.actors import Actor
 from gamification.core.draft import Command, Guard, Load, Verb
 from gamification.core.errors import NotFound
 from gamification.core.ids import new_id
-from gamification.core.work import Work
+from gamification.core.work import Preview, Work
 from gamification.draws.errors import DrawNotOpen, TicketLimitReached
 from gamification.draws.models import Ticket
 from gamification.draws.rules import Limit, is_on_sale, limit_reached
@@ -42,17 +42,6 @@ class TicketBought:
     terms_hash: str
     entry_seq: int
     available: int
-
-
-@dataclass(frozen=True, slots=True)
-class TicketQuote:
-    """What a ticket would cost now, and what would be available afterwards."""
-
-    draw_id: UUID
-    points: int
-    available: int
-    commitment: str
-    terms_hash: str
 
 
 class DrawOnSale(NamedTuple):
@@ -155,7 +144,6 @@ async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor
     return await work.perform(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, key=key, draw_id=draw_id))
 
 
-async def preview_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor) -> TicketQuote:
-    """What buying a ticket now would cost, not written. Refuses: as `buy_ticket`."""
-    answer = (await work.preview(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, draw_id=draw_id))).outcome()
-    return TicketQuote(draw_id, answer.points, answer.available, answer.commitment, answer.terms_hash)
+async def preview_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor) -> Preview[TicketBought]:
+    """What buying a ticket now would cost, not written; its outcome refuses as `buy_ticket` does."""
+    return await work.preview(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, draw_id=draw_id))

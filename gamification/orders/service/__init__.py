@@ -13,11 +13,13 @@ from gamification.orders.service.deducting import (
     preview_cancellation,
     quote_deduction,
 )
+from gamification.orders.service.events import EventRecorded, apply_crossed, record_event
 from gamification.orders.service.intake import place_waiting, preview, record, record_one
 from gamification.orders.service.requests import NewLine, NewOrder, NewRefund
 
 __all__ = [
     "DeductionCancelled",
+    "EventRecorded",
     "NewLine",
     "NewOrder",
     "NewRefund",
@@ -25,11 +27,13 @@ __all__ = [
     "OrderRecorded",
     "QuotedLine",
     "RefundRecorded",
+    "apply_crossed",
     "cancel_deduction",
     "place_waiting",
     "preview",
     "preview_cancellation",
     "quote_deduction",
     "record",
+    "record_event",
     "record_one",
 ]

@@ -6,7 +6,16 @@ from typing import Any
 
 from gamification.core.draft import Verb
 from gamification.orders.service.commands import Intake, OrderRecorded, RecordOrder, RefundRecorded
-from gamification.orders.service.loads import ACTIVE_HOLDS, HOLDS, MONTHS, ORDERS, OWNERS, REFUNDS, WAITING
+from gamification.orders.service.loads import (
+    ACTIVE_HOLDS,
+    HOLDS,
+    MONTHS,
+    ORDER_EVENTS,
+    ORDERS,
+    OWNERS,
+    REFUNDS,
+    WAITING,
+)
 from gamification.orders.service.ordering import record_order
 from gamification.orders.service.refunding import record_refund
 from gamification.points.book import Book
@@ -24,7 +33,7 @@ INTAKE: Verb[Any, Any] = Verb(
     "orders.intake",
     decide_intake,
     object,
-    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, STANDING, HOLDS, ACTIVE_HOLDS),
+    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, STANDING, HOLDS, ACTIVE_HOLDS, ORDER_EVENTS),
 )
 """Orders and refunds in one verb, so that a batch keeps each member's events in their order."""
 INTAKE_WITH_LOTS: Verb[Any, Any] = Verb("orders.intake", decide_intake, object, loads=INTAKE.loads, lots_max=512)

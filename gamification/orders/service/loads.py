@@ -12,6 +12,7 @@ from gamification.earning.service import months_load
 from gamification.orders.models import OrderLine, SalesOrder
 from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import Intake, RecordOrder, RecordRefund
+from gamification.orders.service.events import events_load
 from gamification.points.book import Book
 from gamification.points.rows import holds_load
 from gamification.points.service.holds import active_holds_load
@@ -150,6 +151,7 @@ HOLDS = holds_load(
     },
 )
 """What was held for the orders of a batch, and what matched refunds may give back."""
+ORDER_EVENTS = events_load(_own_external_ids)
 ACTIVE_HOLDS = active_holds_load(
     lambda commands: [each.order.external_id for each in _orders(commands) if each.order.deduction_points]
 )

@@ -9,6 +9,7 @@ from gamification.orders.models import OrderDirectory
 from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import OrderRecorded, RecordOrder
 from gamification.orders.service.deducting import settle_deduction
+from gamification.orders.service.events import apply_waiting
 from gamification.orders.service.loads import ORDERS, OWNERS, WAITING, WaitingRow, find_order, put_order
 from gamification.orders.service.refunding import record_refund, restore_refund
 from gamification.orders.service.requests import NewOrder
@@ -36,6 +37,7 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
     earned = accrue_for_order(book, purchase)
     raised = raise_tier(book, order.paid_at)
     known = _keep_order(book, command, purchase, earned, fingerprint)
+    apply_waiting(book, order.external_id, known.id)
     waiting: WaitingRow | None = book.shared(WAITING.name, order.external_id)
     for external_id, body, received_at in waiting.refunds if waiting else ():
         refund = restore_refund(order.external_id, external_id, body)

@@ -51,8 +51,8 @@ class NewOrder:
 
     def check(self) -> None:
         """Refuses: InvalidInput, AmountsDisagree, DeductionExceedsLines."""
-        _check_external_id("externalId", self.external_id)
-        _check_paid_at("paidAt", self.paid_at)
+        check_external_id("externalId", self.external_id)
+        check_instant("paidAt", self.paid_at)
         _check_fen("excludedFen", self.excluded_fen)
         if not 1 <= len(self.lines) <= LINES_MAX:
             raise InvalidInput(field="lines", reason=f"1 to {LINES_MAX} lines")
@@ -97,8 +97,8 @@ class NewRefund:
 
     def check(self) -> None:
         """Refuses: InvalidInput."""
-        _check_external_id("externalId", self.external_id)
-        _check_paid_at("refundedAt", self.refunded_at)
+        check_external_id("externalId", self.external_id)
+        check_instant("refundedAt", self.refunded_at)
         if self.fen is not None and not 1 <= self.fen <= FEN_MAX:
             raise InvalidInput(field="fen", reason=f"1 to {FEN_MAX}")
         if self.lines and self.fen is not None:
@@ -117,7 +117,7 @@ class NewRefund:
                     field="orderExternalId", reason="a refund without order needs a member and an amount"
                 )
         else:
-            _check_external_id("orderExternalId", self.order_external_id)
+            check_external_id("orderExternalId", self.order_external_id)
 
     @property
     def directory_key(self) -> tuple[str, str]:
@@ -140,7 +140,8 @@ def _digest(request: NewOrder | NewRefund, *left_out: str) -> bytes:
     return hashlib.sha256(encode_sorted(body | instants)).digest()
 
 
-def _check_external_id(field: str, value: str) -> None:
+def check_external_id(field: str, value: str) -> None:
+    """An id that others give us. Refuses: InvalidInput."""
     if not 1 <= len(value) <= EXTERNAL_ID_LENGTH_MAX or not value.isprintable():
         raise InvalidInput(field=field, reason=f"1 to {EXTERNAL_ID_LENGTH_MAX} printable characters")
 
@@ -155,7 +156,8 @@ def _check_fen(field: str, fen: int) -> None:
         raise InvalidInput(field=field, reason=f"0 to {FEN_MAX}")
 
 
-def _check_paid_at(field: str, at: datetime) -> None:
+def check_instant(field: str, at: datetime) -> None:
+    """An instant with its offset, from 1970 on. Refuses: InvalidInput."""
     if at.tzinfo is None:
         raise InvalidInput(field=field, reason="an instant with its offset")
     if not 1970 <= at.year < 9000:
