@@ -37,7 +37,7 @@ def test_a_small_run_measures_and_leaves_nothing_running(folder: Path) -> None:
     files = ["--json", str(folder / "all.json"), "--markdown", str(folder / "all.md"), "--folder", str(folder / "kept")]
     asked = [sys.executable, "-P", "-m", "tests.bench", *SMALL, "--operations", ",".join(OPERATIONS)]
     asked += ["--only", "ours,naive,pgbench", *files]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "STARTED_FOR": str(folder)}
     done = subprocess.run(asked, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     told = json.loads((folder / "all.json").read_text())
@@ -46,13 +46,14 @@ def test_a_small_run_measures_and_leaves_nothing_running(folder: Path) -> None:
     assert {name: set(each) for name, each in names.items()} == dict.fromkeys(OPERATIONS, everybody)
     assert [each for each in told["samples"] if each["answers"] < 1 or each["failures"]] == []
     assert "### W1: check-in" in (folder / "all.md").read_text()
-    assert [each for each in processes() if str(folder) in command_line(each)] == []
+    assert [each for each in processes() if f"STARTED_FOR={folder}" in environment_of(each)] == []
 
 
-def command_line(pid: int) -> str:
+def environment_of(pid: int) -> str:
+    """What a process was told when it began, which whatever it starts is told as well."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/environ").read_text(errors="replace")
+    except (FileNotFoundError, PermissionError, ProcessLookupError):
         return ""
 
 
