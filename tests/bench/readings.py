@@ -14,8 +14,9 @@ from pathlib import Path
 PROC = Path("/proc")
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-PARENT, CHILDREN_USER, CHILDREN_SYSTEM, RESIDENT = 1, 13, 14, 21
+STATE, PARENT, USER, SYSTEM, CHILDREN_USER, CHILDREN_SYSTEM, RESIDENT = 0, 1, 11, 12, 13, 14, 21
 """Places in `/proc/PID/stat` behind the command's name."""
+LOOKS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,24 @@ def is_possible() -> bool:
     return (PROC / "self" / "schedstat").exists()
 
 
+class _Ended(Exception):
+    """A process ended between two looks at it: its time may stand with its parent by now, which was read already."""
+
+
 def reading(pid: int) -> Reading:
-    """The figures of a process and all its descendants."""
+    """The figures of a process and all its descendants; looked at again where one of them ends meanwhile."""
+    for _ in range(LOOKS_MAX):
+        try:
+            return _reading(pid)
+        except _Ended:
+            continue
+    raise TimeoutError(f"the processes below {pid} end faster than they can be read")
+
+
+def _reading(pid: int) -> Reading:
     stats = {each: stat for each in processes() if (stat := _stat(each))}
     family = _family(pid, stats)
-    cpu_ns = sum(_threads_ns(each) + _ended_ns(stats[each]) for each in family)
+    cpu_ns = sum(_own_ns(each, stats[each]) + _ended_ns(stats[each]) for each in family)
     return Reading(cpu_ns, sum(int(stats[each][RESIDENT]) * PAGE_BYTES for each in family))
 
 
@@ -63,14 +77,17 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _threads_ns(pid: int) -> int:
-    total = 0
+def _own_ns(pid: int, stat: list[str]) -> int:
+    """Of all its threads; of a process that ended and is not waited for yet, what it is known to have used."""
+    if stat[STATE] == "Z":
+        return (int(stat[USER]) + int(stat[SYSTEM])) * TICK_NS
     try:
-        for thread in (PROC / str(pid) / "task").iterdir():
-            total += int((thread / "schedstat").read_text().split()[0])
+        threads = [(thread / "schedstat").read_text() for thread in (PROC / str(pid) / "task").iterdir()]
     except (FileNotFoundError, ProcessLookupError):
-        pass  # ended between two looks
-    return total
+        raise _Ended from None
+    if not threads:
+        raise _Ended
+    return sum(int(each.split()[0]) for each in threads)
 
 
 def _ended_ns(stat: list[str]) -> int:
