@@ -12,10 +12,11 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 import schema
-from app.auth import Door
+from app.auth import Access, Door
 from app.context import context_factory
 from app.desk import access_for, opened_desk
 from app.documents import TrustedDocuments
+from app.exports import Exports
 from app.graphiql import IdeEndpoint, graphiql_routes
 from app.graphql_engine import Policy
 from app.graphql_http import ContextFactory, graphql_routes
@@ -26,6 +27,7 @@ from app.security import SecureResponses
 from app.settings import Settings
 from app.transparency import transparency_routes
 from app.wiring import following_policies, open_work, opened_database
+from gamification.core.actors import Actor
 from gamification.orders.quotes import Quotes
 from schema.admin.root import schema as admin_schema
 from schema.context import Context
@@ -44,9 +46,10 @@ IDE_ENDPOINTS = (
 
 @dataclass
 class Doors:
-    """The context factories of both endpoints; they exist once the process has started."""
+    """The context factories of both endpoints, and who knows the sessions; they exist once the process has started."""
 
     factories: dict[Door, ContextFactory]
+    access: Access | None = None
 
     def at(self, door: Door) -> Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]]:
         """A factory that may be handed out before the start."""
@@ -55,6 +58,10 @@ class Doors:
             return await self.factories[door](connection, parameters)
 
         return make
+
+    async def still_holds(self, actor: Actor) -> bool:
+        """Whether a caller's session goes on."""
+        return self.access is not None and await self.access.still_holds(actor)
 
 
 def create_app(settings: Settings | None = None) -> SecureResponses:
@@ -67,7 +74,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(opened_database(settings, "web"))
             work = await open_work(settings)
-            access = access_for(settings, work)
+            access = doors.access = access_for(settings, work)
             quotes = Quotes(settings.quote_key.get_secret_value())
             desk = await stack.enter_async_context(opened_desk(settings, work, access))
             await stack.enter_async_context(following_policies(work))
@@ -87,6 +94,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         *graphql_routes(admin_schema, ADMIN_PATH, doors.at("staff"), policy=staff_policy(settings)),
         *health_routes(),
         *transparency_routes(),
+        *Exports(doors.at("staff"), doors.still_holds).routes(),
         *(graphiql_routes(GRAPHIQL_PATH, IDE_ENDPOINTS, settings.graphiql_tokens_file) if local else ()),
     ]
     return SecureResponses(Starlette(routes=routes, lifespan=lifespan), https=not local)

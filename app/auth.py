@@ -137,6 +137,14 @@ class Access:
             return await self._integration(token)
         return await self._session_holder(token, door)
 
+    async def still_holds(self, actor: Actor) -> bool:
+        """Whether the session behind a member or staff goes on as it was, whatever the age of the access token."""
+        state = await self._sessions.get(actor.session_id) if actor.session_id is not None else None
+        if state is None or not state.is_live or self._clock.now() >= state.expires_at:
+            return False
+        holder = state.member_id if actor.kind == "member" else state.staff_id
+        return holder == actor.id and state.role == actor.role
+
     async def _session_holder(self, token: str, door: Door) -> Actor:
         now = self._clock.now()
         subject, session_id = self._claims(token, door, now)

@@ -47,4 +47,6 @@ STAFF_QUERIES = [
         },
     ),
     _ready(STAFF_DOCUMENTS, "DeadLetters"),
+    _ready(STAFF_DOCUMENTS, "Liability", {"breakageBp": 1000}),
+    _ready(STAFF_DOCUMENTS, "Books"),
 ]

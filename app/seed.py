@@ -36,6 +36,7 @@ from gamification.members.credentials import Passwords
 from gamification.members.phones import PhoneVault
 from gamification.members.references import MemberNumber, Origin, Reference
 from gamification.orders import service as orders
+from gamification.points import liability
 from gamification.points.rules import DeductionPolicy, Expiry, PointsPolicy
 from gamification.tiers.rules import Tier, TierPolicy
 
@@ -76,6 +77,7 @@ async def ensure_demonstration(settings: Settings) -> Tokens:
         number = await _welcome(work)
         await _open_draw(work)
         await _open_campaign(work)
+        await _report_liability(work)
         return await _tokens(settings, work, number)
     finally:
         await Tortoise.close_connections()
@@ -175,6 +177,12 @@ async def _open_campaign(work: Work) -> None:
     )  # fmt: skip
     campaign = await charity.create_campaign(terms, actor=SYSTEM, now=now)
     await charity.open_campaign(campaign_id=campaign.id, actor=SYSTEM, now=now)
+
+
+async def _report_liability(work: Work) -> None:
+    """The first night's report, so that there is one to look at."""
+    if await liability.newest() is None:
+        await liability.keep(await liability.compute(work.clock.now(), work.calendar))
 
 
 async def _tokens(settings: Settings, work: Work, number: str) -> Tokens:

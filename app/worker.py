@@ -98,7 +98,7 @@ class Deliveries:
         handler = asyncio.ensure_future(job.handler(context, **context.run.payload))
         heart = asyncio.create_task(self._beat(context))
         try:
-            async with asyncio.timeout(self.options.job_timeout_seconds):
+            async with asyncio.timeout(job.seconds_max or self.options.job_timeout_seconds):
                 await asyncio.wait({handler, heart}, return_when=asyncio.FIRST_COMPLETED)
             if not handler.done():
                 raise LeaseLost(context.run.place)
@@ -155,7 +155,7 @@ def build_worker(redis: ArqRedis, deliveries: Deliveries) -> ArqWorker:
         redis_pool=redis,
         handle_signals=False,
         max_jobs=options.concurrency,
-        job_timeout=options.job_timeout_seconds + ARQ_MARGIN_SECONDS,
+        job_timeout=max(options.job_timeout_seconds, deliveries.registry.seconds_max) + ARQ_MARGIN_SECONDS,
         keep_result=0,
         poll_delay=options.poll_delay_seconds,
         queue_read_limit=QUEUE_READ_LIMIT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gamification.adjustments import jobs as adjustments
+from gamification.audits import jobs as audits
 from gamification.charity import jobs as charity
 from gamification.core import upkeep
 from gamification.core.jobs import gather
@@ -22,5 +23,6 @@ REGISTRY = gather(
         charity,
         draws,
         transparency,
+        audits,
     ]
 )

@@ -12,4 +12,5 @@ MODEL_MODULES = [
     "gamification.draws.models",
     "gamification.charity.models",
     "gamification.transparency.models",
+    "gamification.audits.models",
 ]

@@ -31,6 +31,7 @@ from schema.sessions import (
     sign_out,
     tokens_of,
 )
+from schema.statements import StatementsOfMember
 from schema.tiers import TiersOfMember
 
 
@@ -53,7 +54,7 @@ class BirthdayInput:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, relay.Node):
+class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, relay.Node):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number: what the member reads out at the till.")
     nickname: str | None = strawberry.field(description="The name the member chose.")

@@ -13,9 +13,11 @@ from strawberry import relay
 from strawberry.scalars import JSON
 
 from gamification.core.work import Work
-from gamification.points import errors, explanations, queries
+from gamification.points import errors, explanations, queries, statements
 from gamification.points.models import GROWTH, POINTS
 from schema.context import Context, Info
+from schema.entry_filters import EntryKind, WhichEntries, kind_label, wanted_entries
+from schema.explanations import EntryExplanation
 from schema.live import Live, News
 from schema.nodes import number_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
@@ -86,7 +88,7 @@ class PointsEntry(relay.Node):
     id: relay.NodeID[str]
     seq: int = strawberry.field(description="The place of the entry in its account: 1, 2, 3 … without gaps.")
     currency: Currency = strawberry.field(description="The account it belongs to.")
-    kind: str = strawberry.field(description="What happened: ACCRUAL, LADDER, REDEMPTION, EXPIRY, CLAW_BACK …")
+    kind: EntryKind = strawberry.field(description="What happened.")
     points: Points = strawberry.field(description="What the entry moved: in (positive) or out (negative).")
     available: Points = strawberry.field(description="Usable after it.")
     pending: Points = strawberry.field(description="Pending after it.")
@@ -103,7 +105,7 @@ class PointsEntry(relay.Node):
             id=f"{row.member_id}.{row.currency}.{row.seq}",
             seq=row.seq,
             currency=Currency(row.currency),
-            kind=row.kind,
+            kind=EntryKind(row.kind),
             points=Points(row.points),
             available=Points(row.available),
             pending=Points(row.pending),
@@ -115,9 +117,20 @@ class PointsEntry(relay.Node):
             source_type=row.source_type,
         )
 
+    @strawberry.field(description="What happened in a few words, in the caller's language.")
+    def kind_label(self, info: Info) -> str:
+        return kind_label(str(self.kind.value), info.context.locale)
+
     @strawberry.field(description="The same as a sentence, in the caller's language.")
     def explanation(self, info: Info) -> str:
-        return explanations.explain(self.kind, self.source_type, cast(dict[str, Any], self.trace), info.context.locale)
+        trace = cast(dict[str, Any], self.trace)
+        return explanations.explain(str(self.kind.value), self.source_type, trace, info.context.locale)
+
+    @strawberry.field(description="How the figure came about, step by step, in the caller's language.")
+    def explain(self, info: Info) -> EntryExplanation:
+        trace = cast(dict[str, Any], self.trace)
+        locale = info.context.locale
+        return EntryExplanation.of(explanations.explained(str(self.kind.value), self.source_type, trace, locale))
 
     @classmethod
     async def resolve_nodes(cls, *, info: Any, node_ids: Iterable[str], required: bool = False) -> Any:
@@ -164,9 +177,10 @@ class EntryPages:
     currency: str
     before_seq: int | None
     limit: int
+    wanted: statements.EntryFilter
 
     async def __call__(self, member_ids: list[UUID]) -> Sequence[list[queries.EntryLine]]:
-        found = await queries.entry_pages(member_ids, self.currency, self.before_seq, self.limit)
+        found = await statements.entry_pages(member_ids, self.currency, self.before_seq, self.limit, self.wanted)
         return [found.get(each, []) for each in member_ids]
 
 
@@ -202,10 +216,12 @@ class PointsOfMember:
         currency: WhichAccount = None,
         first: First = PAGE_DEFAULT,
         after: After = None,
+        filter: WhichEntries = None,
     ) -> Connection[PointsEntry]:
         page = ENTRIES.page(first, after)
         before: Any = page.after[0] if page.after else None
-        rows = await info.context.load(EntryPages(account_of(currency), before, page.limit), self.id)
+        wanted = await wanted_entries(filter, info)
+        rows = await info.context.load(EntryPages(account_of(currency), before, page.limit, wanted), self.id)
         return page.connection(rows, PointsEntry.of)
 
 

@@ -96,7 +96,8 @@ def decide_move(book: Book, command: Any) -> Moved:
             posted = book.give_back(command.seq, source=source, trace=trace, by_member=command.by_member)
             points = posted.points if posted else 0
         case Grow():
-            points = book.grow(command.growth, source=source, kind="TEST", trace=trace).points
+            kind = "ACCRUAL" if command.growth > 0 else "CLAW_BACK"
+            points = book.grow(command.growth, source=source, kind=kind, trace=trace).points
         case Break():
             book.accrue(1, source=source, trace=trace)
             raise RuntimeError("a programmer's error")

@@ -16,10 +16,10 @@ from tortoise.connection import get_connection
 CONNECTION = "default"
 
 
-async def fetch(sql: str, *arguments: object) -> list[Record]:
-    """All rows of one statement."""
+async def fetch(sql: str, *arguments: object, seconds: int | None = None) -> list[Record]:
+    """All rows of one statement; `seconds` is how long the client waits for them, if not as long as for any other."""
     async with get_connection(CONNECTION).acquire_connection() as connection:
-        return cast(list[Record], await connection.fetch(sql, *arguments))
+        return cast(list[Record], await connection.fetch(sql, *arguments, timeout=seconds))
 
 
 async def fetch_row(sql: str, *arguments: object) -> Record | None:

@@ -24,10 +24,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A handler under its name: `await handler(ctx, **payload)`, safe to run twice."""
+    """A handler under its name: `await handler(ctx, **payload)`, safe to run twice.
+
+    `seconds_max` is for the few that may take longer than the worker lets others.
+    """
 
     name: str
     handler: Handler
+    seconds_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ class Registry:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     listeners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     crons: tuple[Cron, ...] = ()
+
+    @property
+    def seconds_max(self) -> int:
+        """What the longest of the jobs that may take longer than others may take; 0 without any."""
+        return max((job.seconds_max or 0 for job in self.jobs.values()), default=0)
 
 
 def gather(slices: Iterable[Slice]) -> Registry:

@@ -58,3 +58,16 @@ class HoldCaptured(Refusal):
         "zh-CN": "该冻结已扣减 {captured} 积分(其中已退回 {restored}),不能再按 {requested} 处理",
         "en": "{captured} points of this hold were captured and {restored} given back; {requested} is not possible.",
     }
+
+
+@dataclass(kw_only=True, eq=False)
+class LiabilityJustComputed(Refusal):
+    """The liability was computed so shortly ago that computing it again would only burden the database."""
+
+    kept = False
+    computed_at: datetime
+    retry_after_seconds: int
+    messages = {
+        "zh-CN": "积分负债刚刚计算过,请 {retry_after_seconds} 秒后再试",
+        "en": "The liability has just been computed; try again in {retry_after_seconds} seconds.",
+    }

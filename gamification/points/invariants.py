@@ -75,4 +75,27 @@ INVARIANTS = {
         SELECT h.member_id, h.seq FROM points_hold h
         JOIN account a ON a.member_id = h.member_id AND a.currency = 'POINTS'
         WHERE h.state = 'ACTIVE' AND (a.next_due_at IS NULL OR a.next_due_at > h.expires_at)""",
+    "each entry is of a known kind and moves points as that kind may": """
+        SELECT e.member_id, e.currency, e.seq, e.kind FROM entry e
+        LEFT JOIN (VALUES ('ACCRUAL', '+'), ('LADDER', '+'), ('LADDER_REVERSAL', '-0'), ('REDEMPTION', '-'),
+                   ('DONATION', '-'), ('EXPIRY', '-'), ('ACTIVATION', '0'), ('CLAW_BACK', '-0'), ('RESTORATION', '+'),
+                   ('HOLD', '0'), ('CAPTURE', '-'), ('RELEASE', '0'), ('ADJUSTMENT', '+-'), ('DEBT_WAIVER', '+'))
+          AS known(kind, moves) ON known.kind = e.kind
+        WHERE strpos(coalesce(known.moves, ''),
+                     CASE sign(e.available_delta + e.pending_delta + e.held_delta - e.debt_delta)
+                     WHEN 1 THEN '+' WHEN -1 THEN '-' ELSE '0' END) = 0""",
+    "the business days of an account run back by a day at most": """
+        SELECT member_id, currency, seq, business_date, latest FROM (
+            SELECT member_id, currency, seq, business_date,
+                   max(business_date) OVER (PARTITION BY member_id, currency ORDER BY seq) AS latest FROM entry) q
+        WHERE latest - business_date > 1""",
+    "what is outstanding is the same by lots, by accounts and by entries": """
+        SELECT * FROM (
+            SELECT (SELECT coalesce(sum(remaining), 0) FROM lot WHERE currency = 'POINTS') + accounts.held AS lots,
+                   accounts.available + accounts.pending + accounts.held AS accounts,
+                   (SELECT coalesce(sum(available_delta + pending_delta + held_delta), 0) FROM entry
+                    WHERE currency = 'POINTS') AS entries
+            FROM (SELECT coalesce(sum(available), 0) AS available, coalesce(sum(pending), 0) AS pending,
+                         coalesce(sum(held), 0) AS held FROM account WHERE currency = 'POINTS') accounts) totals
+        WHERE lots <> accounts OR accounts <> entries""",
 }

@@ -1,14 +1,17 @@
-"""What falls due in the ledger: activations and expiries that nobody's request has booked yet."""
+"""What falls due in the ledger: activations and expiries that nobody has booked yet, and the nightly liability."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gamification.core.jobs import Cron, Job, JobContext, On
-from gamification.points import queries, service
+from gamification.points import liability, queries, service
 
 SWEEP_MEMBERS_MAX = 500
 """Members per transaction of the sweep."""
+LIABILITY_SECONDS_MAX = 3600
+AFTER_MIDNIGHT = timedelta(hours=16, minutes=5)
+"""In UTC; 00:05 in Shanghai: the report of a month's first day is what the books close with."""
 
 
 async def sweep_due(ctx: JobContext) -> None:
@@ -26,6 +29,23 @@ async def sweep_due(ctx: JobContext) -> None:
         raise faults[0]
 
 
-JOBS = [Job("points.sweep_due", sweep_due)]
+async def report_liability(ctx: JobContext, since: str | None = None) -> None:
+    """Compute what the programme owes and keep it. Safe to run twice: one report since that instant is enough.
+
+    Without an instant, which is the nightly tick: one report since the business day began.
+    """
+    now, calendar = ctx.clock.now(), ctx.work.calendar
+    wanted = datetime.fromisoformat(since) if since else calendar.starts_at(calendar.business_date(now))
+    if not await liability.is_computed_since(wanted):
+        await liability.keep(await liability.compute(now, calendar))
+
+
+JOBS = [
+    Job("points.sweep_due", sweep_due),
+    Job("points.report_liability", report_liability, seconds_max=LIABILITY_SECONDS_MAX),
+]
 ON: list[On] = []
-CRON = [Cron("points.sweep_due", every=timedelta(minutes=1))]
+CRON = [
+    Cron("points.sweep_due", every=timedelta(minutes=1)),
+    Cron("points.report_liability", every=timedelta(days=1), offset=AFTER_MIDNIGHT),
+]

@@ -4,6 +4,7 @@ Keys start with the member, so that partitions by member change nothing. They ar
 primary key column only: `member_id` is marked here and the migration replaces the primary key.
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -13,10 +14,46 @@ from tortoise.indexes import Index
 from tortoise.migrations.constraints import CheckConstraint, UniqueConstraint
 from tortoise.models import Model
 
+from gamification.core.ids import new_id
 from gamification.core.indexes import WhereIndex
 
 POINTS = "POINTS"
 GROWTH = "GROWTH"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of entry: its short meaning in both languages, and which way it may move an account's points in all.
+
+    `moves` lists the signs of what all buckets together may gain, debt counted against them: `+`, `-`, and `0` for
+    what only changes places or was forgiven.
+    """
+
+    moves: str
+    zh: str
+    en: str
+
+
+KINDS = {
+    "ACCRUAL": Kind("+", "获取", "Earned"),
+    "LADDER": Kind("+", "消费阶梯增量", "Ladder uplift"),
+    "LADDER_REVERSAL": Kind("-0", "消费阶梯回退", "Ladder lowered by a refund"),
+    "REDEMPTION": Kind("-", "使用", "Used"),
+    "DONATION": Kind("-", "公益捐赠", "Donated"),
+    "EXPIRY": Kind("-", "到期失效", "Expired"),
+    "ACTIVATION": Kind("0", "待入账生效", "Became usable"),
+    "CLAW_BACK": Kind("-0", "退款追回", "Taken back for a refund"),
+    "RESTORATION": Kind("+", "退回", "Given back"),
+    "HOLD": Kind("0", "冻结", "Held for an order"),
+    "CAPTURE": Kind("-", "扣减确认", "Held points used"),
+    "RELEASE": Kind("0", "解冻", "Held points freed"),
+    "ADJUSTMENT": Kind("+-", "人工调整", "Adjusted by staff"),
+    "DEBT_WAIVER": Kind("+", "欠分减免", "Debt waived"),
+}
+"""Every kind of entry that the product posts, in the order in which statements show them."""
+
+USUAL_KINDS = ("ACCRUAL", "LADDER")
+"""What most entries of any history are. A page of them is found by walking it; every other kind has an index."""
 
 
 class Account(Model):
@@ -79,6 +116,13 @@ class Entry(Model):
 
     class Meta:
         table = "entry"
+        indexes = [
+            WhereIndex(
+                fields=("member_id", "currency", "kind", "seq"),
+                name="entry_of_unusual_kind",
+                where="kind NOT IN ('ACCRUAL', 'LADDER')",
+            )
+        ]
 
 
 class Lot(Model):
@@ -211,3 +255,44 @@ class ExpiryNotice(Model):
             CheckConstraint(name="expiry_notice_tells_of_points", check="points > 0"),
             CheckConstraint(name="expiry_notice_days_positive", check="days > 0"),
         ]
+
+
+class LiabilityReport(Model):
+    """What the programme owes its members at an instant, in points (1 point = 1 fen); append-only.
+
+    The buckets are as time has decided them at `computed_at`; `not_booked` is what expired or repaid debt by then and
+    was not yet booked. `lots_sum`, `accounts_sum` and `entries_sum` are the same total as it is booked, told three
+    ways. `ended_*` are the lots whose last day lay in the months from `ended_since` up to `ended_until`, exclusive.
+    `buckets` holds [first day of the month in which points expire, or null; available; pending].
+    """
+
+    id: UUID = fields.UUIDField(primary_key=True, default=new_id)
+    computed_at: datetime = fields.DatetimeField()
+    business_date: date = fields.DateField()
+    available: int = fields.BigIntField()
+    pending: int = fields.BigIntField()
+    held: int = fields.BigIntField()
+    debt: int = fields.BigIntField()
+    not_booked: int = fields.BigIntField()
+    lots_sum: int = fields.BigIntField()
+    accounts_sum: int = fields.BigIntField()
+    entries_sum: int = fields.BigIntField()
+    ended_since: date = fields.DateField()
+    ended_until: date = fields.DateField()
+    ended_lots: int = fields.BigIntField()
+    ended_original: int = fields.BigIntField()
+    ended_expired: int = fields.BigIntField()
+    buckets: list[Any] = fields.JSONField()
+
+    class Meta:
+        table = "liability_report"
+        constraints = [
+            CheckConstraint(
+                name="liability_report_not_negative", check="least(available, pending, held, debt, not_booked) >= 0"
+            ),
+            CheckConstraint(
+                name="liability_report_expired_within_original",
+                check="ended_expired BETWEEN 0 AND ended_original AND ended_lots >= 0",
+            ),
+        ]
+        indexes = [Index(fields=("business_date", "computed_at"), name="liability_report_by_day")]

@@ -65,9 +65,10 @@ class Expiring(NamedTuple):
     points: int
 
 
-_LINE_COLUMNS = """member_id, currency, seq, kind, source_type, source_id,
+LINE_COLUMNS = """member_id, currency, seq, kind, source_type, source_id,
     available_delta + pending_delta + held_delta - debt_delta AS points,
     available, pending, held, debt, occurred_at, booked_at, trace"""
+"""The columns of an `EntryLine`, in their order."""
 
 
 async def balances_by_member_ids(
@@ -112,23 +113,10 @@ async def members_due(now: datetime, after: tuple[datetime, UUID] | None, limit:
     return [(row["next_due_at"], row["member_id"]) for row in rows]
 
 
-async def entry_pages(
-    member_ids: Sequence[UUID], currency: str, before_seq: int | None, limit: int
-) -> Mapping[UUID, list[EntryLine]]:
-    """For each member the newest entries of a currency below a seq, newest first; one statement."""
-    rows = await fetch(
-        f"""SELECT e.* FROM unnest($1::uuid[]) AS m(id) CROSS JOIN LATERAL (
-                SELECT {_LINE_COLUMNS} FROM entry WHERE member_id = m.id AND currency = $2
-                AND ($3::bigint IS NULL OR seq < $3) ORDER BY seq DESC LIMIT $4) e""",
-        list(member_ids), currency, before_seq, limit,
-    )  # fmt: skip
-    return _by_member([EntryLine(*row) for row in rows])
-
-
 async def entry(member_id: UUID, currency: str, seq: int) -> EntryLine | None:
     """One entry of a member."""
     row = await fetch_row(
-        f"SELECT {_LINE_COLUMNS} FROM entry WHERE member_id = $1 AND currency = $2 AND seq = $3",
+        f"SELECT {LINE_COLUMNS} FROM entry WHERE member_id = $1 AND currency = $2 AND seq = $3",
         member_id, currency, seq,
     )  # fmt: skip
     return EntryLine(*row) if row else None
@@ -138,7 +126,7 @@ async def entries_after(cursors: Sequence[tuple[UUID, str, int]], limit: int) ->
     """Entries above each (member, currency, seq): what a live feed asks. Seqs commit in order within an account."""
     rows = await fetch(
         f"""SELECT e.* FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS c(id, currency, seq) CROSS JOIN LATERAL (
-                SELECT {_LINE_COLUMNS} FROM entry WHERE member_id = c.id AND currency = c.currency AND seq > c.seq
+                SELECT {LINE_COLUMNS} FROM entry WHERE member_id = c.id AND currency = c.currency AND seq > c.seq
                 ORDER BY seq LIMIT $4) e""",
         *(list(column) for column in zip(*cursors, strict=True)), limit,
     )  # fmt: skip
@@ -162,10 +150,11 @@ async def expiring_by_member_ids(member_ids: Sequence[UUID], now: datetime) -> M
            ORDER BY member.id, expires_at""",
         list(member_ids), POINTS, now,
     )  # fmt: skip
-    return _by_member([Expiring(*row) for row in rows])
+    return by_member([Expiring(*row) for row in rows])
 
 
-def _by_member(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
+def by_member(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
+    """Rows by their member, in the order in which they came."""
     grouped: dict[UUID, list[Any]] = {}
     for row in rows:
         grouped.setdefault(row.member_id, []).append(row)

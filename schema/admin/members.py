@@ -23,6 +23,7 @@ from schema.permissions import Staff as IsStaff
 from schema.points import PointsOfMember
 from schema.refusals import BadInput, Refusal
 from schema.sessions import admits, forget
+from schema.statements import StatementsOfMember
 from schema.tiers import TiersOfMember
 from schema.usual_refusals import NotFound
 
@@ -68,7 +69,9 @@ class MemberSearch:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, AdjustmentsOfMember, relay.Node):
+class Member(
+    PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, AdjustmentsOfMember, relay.Node
+):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number.")
     nickname: str | None = strawberry.field(description="The name the member chose.")

@@ -6,11 +6,13 @@ from strawberry import relay
 from schema.admin.access import AccessMutation, AccessQuery
 from schema.admin.adjustments import AdjustmentsMutation, AdjustmentsQuery
 from schema.admin.audit import AuditQuery
+from schema.admin.audits import AuditsQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
+from schema.admin.liability import LiabilityMutation, LiabilityQuery
 from schema.admin.members import MembersMutation, MembersQuery
 from schema.admin.order_intake import OrderIntakeMutation, OrderIntakeQuery
 from schema.admin.orders import OrdersQuery
@@ -34,6 +36,8 @@ class Query(
     AdminCharityQuery,
     JobsQuery,
     AuditQuery,
+    AuditsQuery,
+    LiabilityQuery,
     AdminTransparencyQuery,
 ):
     node: relay.Node | None = strawberry.field(
@@ -52,6 +56,7 @@ class Mutation(
     AdminDrawsMutation,
     AdminCharityMutation,
     JobsMutation,
+    LiabilityMutation,
 ):
     pass
 

@@ -18,7 +18,7 @@ from app.local.binaries import valkey_binary
 from app.redis import close_redis, open_redis
 from app.relay import Relay, RelayOptions, ring
 from app.settings import Settings
-from app.worker import Deliveries, WorkerOptions, run, serve
+from app.worker import ARQ_MARGIN_SECONDS, Deliveries, WorkerOptions, build_worker, run, serve
 from gamification.core import outbox
 from gamification.core.clock import FixedClock
 from gamification.core.correlation import correlation_id
@@ -309,6 +309,21 @@ async def test_a_job_that_never_ends_is_a_failed_attempt(bench: Bench) -> None:
     async with bench.running(WorkerOptions(job_timeout_seconds=0.05, poll_delay_seconds=0.02)):
         await until(settled)
     assert (await row(number))["last_error"] == "TimeoutError: "
+
+
+async def test_a_job_may_be_given_more_time_than_others(bench: Bench) -> None:
+    """A job that declares its own time outlives the worker's, and arq waits for it as long."""
+
+    async def audit(ctx: JobContext) -> None:
+        await asyncio.sleep(0.3)
+
+    bench.jobs["audits.audit_books"] = Job("audits.audit_books", audit, seconds_max=30)
+    number = await bench.schedule("audits.audit_books")
+    async with bench.running(WorkerOptions(job_timeout_seconds=0.05, poll_delay_seconds=0.02)):
+        await until(settled)
+    done = await row(number)
+    assert (done["done_at"] is not None, done["attempts"]) == (True, 1)
+    assert build_worker(bench.redis, bench.deliveries()).job_timeout_s == 30 + ARQ_MARGIN_SECONDS
 
 
 async def test_told_to_stop_the_worker_finishes_what_runs(bench: Bench) -> None:

@@ -60,6 +60,7 @@ VARIABLES: Mapping[str, Mapping[str, Value]] = {
         "input": lambda served: DRAW_PLAN,
         "id": lambda served: served.at("draws.edges.0.node.id"),
     },
+    "docs/statements.md": {"member": lambda served: served.names["MEMBER_ID"]},
 }
 """Where the variables of a page come from."""
 

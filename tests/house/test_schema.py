@@ -24,6 +24,7 @@ from graphql import (
 )
 
 from app import print_schema
+from gamification.audits.queries import CHECKS_MAX
 from gamification.checkins.rules import CYCLE_DAYS_MAX
 from gamification.core.errors import Refusal
 from gamification.draws.rules import PRIZES_MAX, TICKETS_MAX
@@ -32,6 +33,10 @@ from gamification.members.queries import REFERENCES_MAX
 from gamification.members.service.integrations import SCOPES_MAX
 from gamification.members.service.staff import STORES_MAX
 from gamification.orders.service.requests import LINES_MAX
+from gamification.points.explanations import STEPS_MAX as EXPLANATION_STEPS_MAX
+from gamification.points.liability import MONTHS_AHEAD_MAX
+from gamification.points.models import KINDS
+from gamification.points.months import MONTHS_MAX
 from gamification.points.queries import EXPIRING_MAX
 from gamification.tiers.rules import TIERS_MAX
 from schema.admin.root import schema as admin
@@ -57,10 +62,15 @@ BOUNDS = {
     "Draw.prizes": PRIZES_MAX,
     "DrawInclusionProof.siblings": TICKETS_MAX.bit_length(),
     "EarningPolicy.ladder": STEPS_MAX,
+    "EntryExplanation.steps": EXPLANATION_STEPS_MAX,
     "EntryProof.auditPath": LOG_DEPTH_MAX,
     "HoldPreview.entries": PREVIEWED_MAX,
     "Integration.scopes": SCOPES_MAX,
+    "InvariantRun.checks": CHECKS_MAX,
+    "LiabilityReport.buckets": MONTHS_AHEAD_MAX + 1,
     "Member.references": REFERENCES_MAX,
+    "Member.statementMonths": MONTHS_MAX,
+    "MonthlyStatement.lines": len(KINDS),
     "Order.lines": LINES_MAX,
     "OrderPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,

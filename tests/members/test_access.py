@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -292,3 +293,31 @@ async def test_two_secrets_of_an_integration_are_good_until_one_ends(
     clock.advance(DAY)
     assert (await ask(access, first.text, "staff")).id == integration.id
     assert await refused(access, second.text, "staff") == "TOKEN_EXPIRED"
+
+
+async def test_a_session_goes_on_beyond_its_access_token(access: Access, actor: Actor, clock: FixedClock) -> None:
+    """Long answers ask whether the caller's session still holds: an access token that ran out does not end it."""
+    clock.advance(timedelta(days=1))
+    assert await access.still_holds(actor)
+    assert not await access.still_holds(ANONYMOUS)
+
+
+async def test_a_session_that_ended_no_longer_holds(
+    access: Access, actor: Actor, clock: FixedClock, seconds: Seconds
+) -> None:
+    """Ended, run out, or of a caller who is no longer the same: whoever asks again is told so within two seconds."""
+    stranger = replace(actor, id=uuid4())
+    promoted = replace(actor, kind="staff", role="owner")
+    assert (await access.still_holds(stranger), await access.still_holds(promoted)) == (False, False)
+    assert await access.still_holds(actor)
+    assert actor.session_id is not None
+    await members.sign_out(session_id=actor.session_id, now=clock.now())
+    seconds.at += REVOCATION_SECONDS_MAX
+    assert not await access.still_holds(actor)
+
+
+async def test_a_session_whose_time_is_over_no_longer_holds(access: Access, actor: Actor, clock: FixedClock) -> None:
+    """After its lifetime a session holds no longer, whatever is remembered of it."""
+    assert await access.still_holds(actor)
+    clock.advance(timedelta(days=366))
+    assert not await access.still_holds(actor)

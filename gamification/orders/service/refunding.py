@@ -139,7 +139,7 @@ def _revoke(
     growth = sum(share.growth for share in shares)
     source = ("refund", f"{refund_id}:{order.id}")
     if growth:
-        trace = {"rule": "growth_rate", "order": order.external_id, "refund": refund.external_id}
+        trace = {"rule": "growth_claw_back", "order": order.external_id, "refund": refund.external_id}
         book.grow(-growth, source=source, kind="CLAW_BACK", trace=trace, occurred_at=refund.refunded_at, forgiving=True)
     purchase = Purchase(order.id, order.paid_at, tuple(line.paid_fen for line in order.lines))
     eligible = sum(share.fen for share in shares if share.line.eligible)
