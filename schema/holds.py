@@ -48,8 +48,8 @@ class HoldCaptured(
     of=errors.HoldCaptured,
     points=("requested", "captured", "restored"),
     describe={
-        "requested": "Points that were asked for; 0 for a release.",
-        "captured": "Points that were captured.",
+        "requested": "Points that were asked for; 0 for a release and for an order without deduction.",
+        "captured": "Points that were captured for the order.",
         "restored": "Of these given back since.",
     },
 ):

@@ -1,4 +1,4 @@
-"""A member's points: the balance, the statement, what is about to expire."""
+"""A member's points: the balance and the statement."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from schema.live import Live, News
 from schema.nodes import number_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Member
+from schema.points_ahead import PointsAhead
 from schema.refusals import Refusal
 from schema.scalars import Points
 
@@ -54,14 +55,8 @@ def account_of(currency: Currency | None) -> str:
     return str((currency or Currency.POINTS).value)
 
 
-@strawberry.type(description="Points that expire at one instant.")
-class ExpiringPoints:
-    expires_at: datetime = strawberry.field(description="The first instant at which they can no longer be used.")
-    points: Points = strawberry.field(description="How many.")
-
-
 @strawberry.type(description="A member's points at this moment, whether or not what fell due has been booked.")
-class PointsBalance:
+class PointsBalance(PointsAhead):
     available: Points = strawberry.field(description="Usable now.")
     pending: Points = strawberry.field(description="Accrued, usable later.")
     held: Points = strawberry.field(description="Reserved for an order.")
@@ -73,14 +68,6 @@ class PointsBalance:
     revoked: Points = strawberry.field(
         description="Points taken back in all, for refunds or by staff, less the debt that was waived."
     )
-    member_id: strawberry.Private[UUID]
-
-    @strawberry.field(
-        description=f"Points that will expire, by instant, the soonest first; at most {queries.EXPIRING_MAX} instants."
-    )
-    async def expiring(self, info: Info) -> list[ExpiringPoints]:
-        found: list[queries.Expiring] = await info.context.load(ExpiringOfMembers(info.context.now), self.member_id)
-        return [ExpiringPoints(expires_at=each.expires_at, points=Points(each.points)) for each in found]
 
 
 @strawberry.type(description="One immutable line of a member's ledger.")
@@ -157,17 +144,6 @@ class Balances:
     async def __call__(self, member_ids: list[UUID]) -> Sequence[queries.Balance]:
         found = await queries.balances_by_member_ids(member_ids, self.now, self.work.policies, self.work.calendar)
         return [found[each] for each in member_ids]
-
-
-@dataclass(frozen=True)
-class ExpiringOfMembers:
-    """Expiring buckets of many members, for the loader."""
-
-    now: datetime
-
-    async def __call__(self, member_ids: list[UUID]) -> Sequence[list[queries.Expiring]]:
-        found = await queries.expiring_by_member_ids(member_ids, self.now)
-        return [found.get(each, []) for each in member_ids]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from gamification.earning import rules as earning_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
 from schema.context import Context, Info
+from schema.order_events import OrderEventType
 from schema.scalars import Fen, Points
 from schema.tiers import Tier, tier_of
 
@@ -45,6 +46,13 @@ class PointsExpiry:
     count: int = strawberry.field(description="How many units after the day on which they became usable.")
     unit: ExpiryUnit = strawberry.field(description="What is counted.")
     round_to_end_of: ExpiryRounding = strawberry.field(description="They stay usable to the end of this period.")
+    dates: list[str] = strawberry.field(
+        description="They stay usable to the end of the first of these days from then on, each MM-DD, or DD of every"
+        " month; empty for none."
+    )
+    sliding: bool = strawberry.field(
+        description="Whether earning or using points counts their life anew from that business day."
+    )
 
 
 @strawberry.type(description="How points live and die.")
@@ -52,20 +60,43 @@ class PointsPolicy:
     expiry: PointsExpiry | None = strawberry.field(description="How long they live; null for points without end.")
     activation_days: int = strawberry.field(description="Business days until they become usable; 0 for at once.")
     claw_back: ClawBack = strawberry.field(description="How far a refund takes them back.")
+    activation_event: OrderEventType | None = strawberry.field(
+        description="What points of an order wait for; null where they wait for no event."
+    )
+    activation_event_days: int = strawberry.field(
+        description="Business days after the event until they become usable; 0 for at once."
+    )
+    activation_latest_days: int = strawberry.field(
+        description="Business days after which points that wait for an event become usable although none was told."
+    )
+    activation_dates: list[str] = strawberry.field(
+        description="They become usable at the start of the next of these days, each MM-DD, or DD of every month;"
+        " empty for none."
+    )
+    notice_days: list[int] = strawberry.field(
+        description="How many business days before their last one members are told that they end."
+    )
 
     @classmethod
     def of(cls, body: points_rules.PointsPolicy) -> "PointsPolicy":
         expiry = body.expiry
         return cls(
             expiry=None
-            if expiry.count is None
+            if expiry.count is None and not expiry.dates
             else PointsExpiry(
-                count=expiry.count,
+                count=expiry.count or 0,
                 unit=ExpiryUnit(expiry.unit),
                 round_to_end_of=ExpiryRounding(expiry.round_to_end_of),
+                dates=list(expiry.dates),
+                sliding=expiry.sliding,
             ),
             activation_days=body.activation_days,
             claw_back=ClawBack(body.claw_back),
+            activation_event=OrderEventType(body.activation_event) if body.activation_event else None,
+            activation_event_days=body.activation_event_days,
+            activation_latest_days=body.activation_latest_days,
+            activation_dates=list(body.activation_dates),
+            notice_days=list(body.notice_days),
         )
 
 

@@ -97,12 +97,14 @@ def balances_after(before: Balances, kind: Kind, currency: Currency, points: int
     return after
 
 
-def rule_name(kind: Kind, currency: Currency, points: int) -> str:
-    """How an entry's trace calls the rule that made it; its sentence goes by that."""
-    if kind == "DEBT_WAIVER":
-        return "debt_waiver"
-    account = "points" if currency == "POINTS" else "growth"
-    return f"{account}_{'raised' if points > 0 else 'lowered'}"
+RULE_NAMES: Mapping[tuple[Kind, Currency, bool], str] = {
+    ("ADJUSTMENT", "POINTS", True): "points_raised",
+    ("ADJUSTMENT", "POINTS", False): "points_lowered",
+    ("ADJUSTMENT", "GROWTH", True): "growth_raised",
+    ("ADJUSTMENT", "GROWTH", False): "growth_lowered",
+    ("DEBT_WAIVER", "POINTS", True): "debt_waiver",
+}
+"""How a trace calls the rule that made its entry, by kind, currency and whether it raises; the sentence goes by it."""
 
 
 def state_at(state: State, lapses_at: datetime | None, now: datetime) -> State:

@@ -62,6 +62,18 @@ async def schedule(job: str, payload: Mapping[str, Any], *, run_at: datetime, ke
     return count == 1
 
 
+async def schedule_all(job: str, payloads: Sequence[Mapping[str, Any]], *, run_at: datetime) -> None:
+    """Let a job run once for each of these payloads, in the caller's transaction; one statement."""
+    await execute(
+        """INSERT INTO outbox (job, payload, run_at, correlation_id)
+           SELECT $1, payload, $3, $4 FROM unnest($2::jsonb[]) AS given(payload)""",
+        job,
+        [encode(payload) for payload in payloads],
+        run_at,
+        correlation_id.get(),
+    )
+
+
 def encode(payload: Mapping[str, Any]) -> str:
     """A payload as JSON text: plain values, ids, instants and days."""
     return orjson.dumps(payload, default=_plain).decode()

@@ -50,6 +50,10 @@ INVARIANTS = {
         FULL JOIN refund_directory d ON d.member_id = r.member_id AND d.refund_id = r.id
         WHERE (r.external_id, coalesce(r.order_external_id, ''))
               IS DISTINCT FROM (d.external_id, d.order_external_id)""",
+    "an event that had its effect had it on the member of its order": """
+        SELECT e.order_external_id, e.type FROM order_event e
+        LEFT JOIN order_directory d ON d.external_id = e.order_external_id
+        WHERE e.applied_at IS NOT NULL AND d.member_id IS DISTINCT FROM e.member_id""",
     "growth posted or forgiven for orders and refunds is that of their lines": """
         SELECT coalesce(l.member_id, e.member_id) FROM
             (SELECT member_id, sum(growth_earned - growth_revoked) AS growth FROM order_line GROUP BY member_id) l

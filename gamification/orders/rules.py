@@ -144,24 +144,32 @@ def _restored(line: Line, refunded_fen: int, quantity: int) -> int:
 
 
 def shares_of_amount(order: KnownOrder, fen: int) -> list[Share]:
-    """An amount spread over an order's lines in proportion to what is left of each. Refuses: RefundExceedsPaid."""
+    """An amount spread over an order's lines in proportion to what is left of each. Refuses: RefundExceedsPaid.
+
+    With the last of the cash comes what points alone paid for: it has no cash of its own to come back with.
+    """
     if fen > order.refundable_fen:
         raise RefundExceedsPaid(external_id=order.external_id, requested_fen=fen, refundable_fen=order.refundable_fen)
     parts = split_by_largest_remainder(fen, [line.refundable_fen for line in order.lines])
-    return [
+    shares = [
         share_of(line, part, line.quantity - line.refunded_quantity if part == line.refundable_fen else 0)
         for line, part in zip(order.lines, parts, strict=True)
         if part
     ]
+    if shares and fen == order.refundable_fen:
+        by_points = [line for line in order.lines if not line.paid_fen and line.restorable_points]
+        shares += [_all_of(line) for line in by_points]
+    return shares
 
 
 def shares_of_all(order: KnownOrder) -> list[Share]:
     """Everything that is left of an order: cash, pieces, and the points that it was paid with."""
-    shares = [
-        share_of(line, line.refundable_fen, line.quantity - line.refunded_quantity, line.restorable_points)
-        for line in order.lines
-    ]
+    shares = map(_all_of, order.lines)
     return [share for share in shares if share.fen or share.quantity or share.restored]
+
+
+def _all_of(line: Line) -> Share:
+    return share_of(line, line.refundable_fen, line.quantity - line.refunded_quantity, line.restorable_points)
 
 
 def shares_of_lines(order: KnownOrder, wanted: Sequence[RefundLine], *, tolerant: bool = False) -> list[Share]:

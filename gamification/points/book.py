@@ -36,6 +36,7 @@ class Book(Dues):
         assert points > 0, "an accrual is positive"
         parts = [part for part in portions or [(None, points)] if part[1] > 0]
         assert sum(part for _, part in parts) == points, "portions sum to the accrual"
+        sliding = [] if kind == "ADJUSTMENT" else self.sliding_lots()  # staff act, not the member
         version, activates_at, expires_at = self._lifetime(of_order=order_id is not None)
         pending = activates_at > self.now
         seq = self.points.seq + 1
@@ -52,8 +53,7 @@ class Book(Dues):
             self.new_lots.add(lot.key)
             self.allocate(seq, lot, used)
         self.due_by(activates_at if pending else expires_at)
-        if kind != "ADJUSTMENT":  # the member did nothing
-            self.slide()
+        self.slide(sliding)
         return self.post(
             POINTS, kind, source, trace, occurred_at,
             available=0 if pending else points - repaid, pending=points if pending else 0, debt=-repaid, accrued=points,
@@ -73,12 +73,15 @@ class Book(Dues):
         trace: Mapping[str, Any],
         is_revocation: bool = False,
     ) -> Posted:
-        """Post points out, soonest expiry first: redeemed, or revoked over a lifetime. Refuses: InsufficientPoints."""
+        """Post points out, soonest expiry first: redeemed, or revoked over a lifetime. Refuses: InsufficientPoints.
+
+        What a redemption renews it renews afterwards, also what it used up, in case that comes back.
+        """
         assert points > 0, "what is taken is positive"
         self._refuse_more_than_available(points)
+        sliding = [] if is_revocation else self.sliding_lots()  # staff act, not the member
         self.consume(points, self.usable(), self.points.seq + 1)
-        if not is_revocation:  # else the member did nothing
-            self.slide()
+        self.slide(sliding)
         redeemed, revoked = (0, points) if is_revocation else (points, 0)
         return self.post(POINTS, kind, source, trace, None, available=-points, redeemed=redeemed, revoked=revoked)
 
@@ -158,12 +161,18 @@ class Book(Dues):
         expires_at: datetime,
         trace: Mapping[str, Any],
     ) -> HoldRow:
-        """Reserve points for an order until an instant: taken, not yet redeemed. Refuses: InsufficientPoints."""
+        """Reserve points for an order until an instant: taken, not yet redeemed. Refuses: InsufficientPoints.
+
+        A verb that may also give them back in the same batch loads `extended_load`.
+        """
         assert points > 0, "what is held is positive"
         self._refuse_more_than_available(points)
         seq, before = self.points.seq + 1, len(self.allocations)
         self.consume(points, self.usable(), seq)
-        takes = tuple(Taken(row[3], row[4], row[5], row[6], None) for row in self.allocations[before:])
+        takes = tuple(
+            Taken(row[3], row[4], row[5], row[6], self.extended_before.get((row[3], row[4])))
+            for row in self.allocations[before:]
+        )
         self.post(POINTS, "HOLD", ("hold", str(seq)), trace, None, available=-points, held=points)
         hold = HoldRow(
             self.member_id,
@@ -189,7 +198,7 @@ class Book(Dues):
         """Make so many points of an active hold a redemption and release the rest; returns the hold as it is then."""
         assert hold.active and 0 < points <= hold.points, "at most what is held is captured, once"
         source = ("hold", str(hold.seq))
-        self.slide()
+        self.slide(self.sliding_lots())
         self.post(POINTS, "CAPTURE", source, trace, None, held=-points, redeemed=points)
         rest = hold.points - points
         if rest:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from gamification.core.draft import MoreLotsNeeded
@@ -20,6 +22,12 @@ from gamification.points.rules import (
 )
 
 Due = Lot | HoldRow
+LotKey = tuple[int, int]
+EVENT_RULES: Mapping[ActivationEvent, str] = {
+    "RECEIVED": "order_received",
+    "REFUND_WINDOW_CLOSED": "refund_window_closed",
+}
+"""What the trace of an activation says where an event of the order brought it forward."""
 
 
 class Dues(Returns):
@@ -55,22 +63,32 @@ class Dues(Returns):
         self.put_hold(ended)
         return ended
 
-    def slide(self) -> None:
-        """Let activity renew the life of points under a sliding policy: from today on, never shorter.
+    def sliding_lots(self) -> list[LotKey]:
+        """The lots whose life the member's activity renews: the open ones, and those that active holds took from.
 
-        Where any version ever was sliding, all of the member's lots have to be there: a verb that loads fewer is
-        decided again over all of them. Pending lots are left: their life has not begun.
+        Not the pending ones, whose life has not begun, nor those that are used up. Where a version was ever sliding,
+        all of the member's lots and active holds have to be there: a verb that loads fewer is decided again over all.
         """
-        sliding = self._sliding_expiries
-        if not sliding:
-            return
-        if not self.lots_complete:
+        if not self._sliding_expiries:
+            return []
+        holds = [hold for hold in self.holds_by_seq.values() if hold.active]
+        if not self.lots_complete or sum(hold.points for hold in holds) < self.points.held:
             raise MoreLotsNeeded
-        for lot in [each for each in self.lots_by_key.values() if each.remaining and not each.pending]:
-            if lot.policy_version in sliding and lot.expires_at is not None:
-                until = expiry_after(sliding[lot.policy_version], self.now, self.calendar)
-                if until is not None and until > lot.expires_at:
-                    self.change_lot(lot, expires_at=until)
+        held = {take.key for hold in holds for take in hold.takes}
+        return [
+            lot.key
+            for lot in self.lots_by_key.values()
+            if (lot.remaining or lot.key in held) and not lot.pending and lot.policy_version in self._sliding_expiries
+            if lot.expires_at is not None and lot.expires_at > self.now
+        ]
+
+    def slide(self, keys: Iterable[LotKey]) -> None:
+        """Let activity renew the life of lots: from today on, never shorter. `sliding_lots` says which."""
+        for key in keys:
+            lot = self.lots_by_key[key]
+            until = expiry_after(self._sliding_expiries[lot.policy_version], self.now, self.calendar)
+            if lot.expires_at is not None and until is not None and until > lot.expires_at:
+                self.change_lot(lot, expires_at=until)
 
     def bring_forward(self, order_id: UUID, event: ActivationEvent, at: datetime) -> int:
         """An event of an order happened: its points that wait for it activate sooner, now at the earliest.
@@ -79,25 +97,29 @@ class Dues(Returns):
         how many points it moved forward.
         """
         moved = 0
-        waiting = [lot for lot in self.lots_by_key.values() if lot.pending and lot.remaining]
-        for lot in (each for each in waiting if each.order_id == order_id and each.policy_version is not None):
+        waiting = [lot for lot in self.lots() if lot.pending and lot.policy_version is not None]
+        for lot in (each for each in waiting if each.order_id == order_id):
             policy = self.policies.numbered(PointsPolicy, lot.policy_version or 0).body
             activates_at = max(activation_after(policy, at, self.calendar), self.now)
             if policy.activation_event != event or activates_at >= lot.activates_at:
                 continue
             expires_at = expiry_after(policy.expiry, activates_at, self.calendar)
             self.change_lot(lot, activates_at=activates_at, expires_at=expires_at)
-            self.due_by(activates_at)
             moved += lot.remaining
             if activates_at <= self.now:
-                self._activate(self.lots_by_key[lot.key], self.now)
-                self.due_by(expires_at)
+                self._activate(self.lots_by_key[lot.key], self.now, {"rule": EVENT_RULES[event]})
+            self.due_by(activates_at if activates_at > self.now else expires_at)
         return moved
 
     @cached_property
     def _sliding_expiries(self) -> dict[int | None, Expiry]:
+        """The lives that activity renews, by policy version; none before the first such version is in force."""
         versions = self.policies.all(PointsPolicy)
-        return {each.version: each.body.expiry for each in versions if each.body.expiry.sliding}
+        return {
+            each.version: each.body.expiry
+            for each in versions
+            if each.body.expiry.sliding and (each.effective_from is None or each.effective_from <= self.now)
+        }
 
     def _next_due(self) -> tuple[datetime, Due] | None:
         """What fell due first; of what falls due at one instant, holds come before the lots they give back to."""
@@ -122,11 +144,11 @@ class Dues(Returns):
         else:
             self.expire(due, at)
 
-    def _activate(self, lot: Lot, at: datetime) -> None:
+    def _activate(self, lot: Lot, at: datetime, trace: Mapping[str, Any] | None = None) -> None:
         repaid = min(lot.remaining, self.points.debt)
         self.change_lot(lot, remaining=lot.remaining - repaid, pending=False)
         self.allocate(self.points.seq + 1, lot, repaid)
         self.post(
-            POINTS, "ACTIVATION", ("lot", lot_name(lot)), {"lot": lot_name(lot)}, at,
+            POINTS, "ACTIVATION", ("lot", lot_name(lot)), {**(trace or {}), "lot": lot_name(lot)}, at,
             available=lot.remaining - repaid, pending=-lot.remaining, debt=-repaid,
         )  # fmt: skip

@@ -49,14 +49,14 @@ class CaptureExceedsHold(Refusal):
 
 @dataclass(kw_only=True, eq=False)
 class HoldCaptured(Refusal):
-    """The hold was captured already: with another amount, or it cannot be released; a refund gives points back."""
+    """Points were captured for the order already: other ones, or they are to be released; a refund gives them back."""
 
     requested: int
     captured: int
     restored: int
     messages = {
-        "zh-CN": "该冻结已扣减 {captured} 积分(其中已退回 {restored}),不能再按 {requested} 处理",
-        "en": "{captured} points of this hold were captured and {restored} given back; {requested} is not possible.",
+        "zh-CN": "该订单已扣减 {captured} 积分(其中已退回 {restored}),不能再按 {requested} 处理",
+        "en": "{captured} points were captured for this order and {restored} given back; {requested} is not possible.",
     }
 
 

@@ -117,25 +117,32 @@ RULES: Mapping[str, Rule] = {
         ),
         ("campaign", "units", "points_per_unit", "fen_per_unit", "result"),
     ),
+    "order_received": Rule(
+        ("订单已收货,待入账积分已生效", "The order was received: its points became usable."), ("lot",)
+    ),
+    "refund_window_closed": Rule(
+        ("订单退款期已结束,待入账积分已生效", "The order's refund window closed: its points became usable."),
+        ("lot",),
+    ),
     "points_raised": Rule(
         ("工作人员调增 {result} 积分", "{result} points added by staff."),
-        ("adjustment", "staff", "approver", "result"),
+        ("by", "approved_by", "adjustment", "repaid", "result"),
     ),
     "points_lowered": Rule(
         ("工作人员调减 {result} 积分", "{result} points taken off by staff."),
-        ("adjustment", "staff", "approver", "result"),
+        ("by", "approved_by", "adjustment", "repaid", "result"),
     ),
     "growth_raised": Rule(
         ("工作人员调增 {result} 成长值", "{result} growth added by staff."),
-        ("adjustment", "staff", "approver", "result"),
+        ("by", "approved_by", "adjustment", "repaid", "result"),
     ),
     "growth_lowered": Rule(
         ("工作人员调减 {result} 成长值", "{result} growth taken off by staff."),
-        ("adjustment", "staff", "approver", "result"),
+        ("by", "approved_by", "adjustment", "repaid", "result"),
     ),
     "debt_waiver": Rule(
         ("免除欠分 {result} 积分", "{result} points owed were waived."),
-        ("adjustment", "staff", "approver", "result"),
+        ("by", "approved_by", "adjustment", "repaid", "result"),
     ),
     "hold": Rule(
         ("为订单 {order} 冻结 {result} 积分", "{result} points held for order {order}."), ("order", "result")
@@ -207,8 +214,9 @@ FIELDS: Mapping[str, Texts] = {
     "lot": ("批次", "Lot"),
     "cause": ("原因", "Cause"),
     "adjustment": ("调整编号", "Adjustment"),
-    "staff": ("经办人", "Staff"),
-    "approver": ("复核人", "Approved by"),
+    "by": ("经办人", "By"),
+    "approved_by": ("复核人", "Approved by"),
+    "repaid": ("抵偿欠分", "Repaid of what was owed"),
     "hold": ("冻结流水", "Hold"),
     "held": ("冻结积分", "Held"),
     "after": ("原冻结流水", "In place of the hold"),
@@ -243,8 +251,8 @@ BY_KIND: Mapping[str, tuple[Texts, ...]] = {
         ("冻结积分已解冻({cause})", "Held points are free again ({cause})."),
         ("冻结积分已解冻", "Held points are free again."),
     ),
-    "ADJUSTMENT": (("人工调整积分", "Points adjusted by staff."),),
-    "DEBT_WAIVER": (("欠分已减免", "Points owed were waived."),),
+    "ADJUSTMENT": (("人工调整", "Adjusted by staff."),),
+    "DEBT_WAIVER": (("免除欠分", "Points owed were waived."),),
 }
 """Sentences for entries without a rule, the most particular first: the first whose figures the trace has is told."""
 

@@ -15,8 +15,9 @@ from gamification.core.correlation import correlation_id
 from gamification.core.draft import Load, Loaded
 from gamification.core.policy import Policies
 from gamification.core.statements import LedgerCall
+from gamification.core.work import LOTS_ALL
 from gamification.points.book import Book
-from gamification.points.rows import ACCOUNTS, HOLDS_DUE, lots_load
+from gamification.points.rows import ACCOUNTS, HOLDS_ACTIVE, HOLDS_DUE, lots_load
 
 
 class PointsLedger:
@@ -30,8 +31,8 @@ class PointsLedger:
     lock_sql = "SELECT lock_members($1::uuid[])"
 
     def loads(self, lots_max: int) -> tuple[Load, ...]:
-        """Accounts; lots: all pending ones and the first `lots_max` to be consumed; holds where something is due."""
-        return ACCOUNTS, lots_load(lots_max), HOLDS_DUE
+        """Accounts; lots: all pending ones and the first `lots_max` to be consumed; holds that may end or slide."""
+        return ACCOUNTS, lots_load(lots_max), HOLDS_ACTIVE if lots_max == LOTS_ALL else HOLDS_DUE
 
     def open(
         self, member_id: UUID, now: datetime, loaded: Loaded, policies: Policies, calendar: Calendar

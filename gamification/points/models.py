@@ -257,6 +257,16 @@ class ExpiryNotice(Model):
         ]
 
 
+class ExpiryNoticeDay(Model):
+    """A business day whose expiry notices have all been written: from the day after it on, notices are to be found."""
+
+    day: date = fields.DateField(primary_key=True, generated=False)
+    finished_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "expiry_notice_day"
+
+
 class LiabilityReport(Model):
     """What the programme owes its members at an instant, in points (1 point = 1 fen); append-only.
 

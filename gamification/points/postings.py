@@ -15,7 +15,17 @@ from gamification.core.draft import Draft, Loaded, MoreLotsNeeded
 from gamification.core.encoding import encode
 from gamification.core.policy import Policies
 from gamification.points.models import GROWTH, POINTS, Hold
-from gamification.points.rows import HOLDS, HOLDS_DUE, LOTS_WHEN_DUE, AccountRow, EntryRow, HoldRow, Posted, Source
+from gamification.points.rows import (
+    EXTENDED,
+    HOLDS,
+    HOLDS_DUE,
+    LOTS_WHEN_DUE,
+    AccountRow,
+    EntryRow,
+    HoldRow,
+    Posted,
+    Source,
+)
 from gamification.points.rules import Lot, consumption_order
 
 
@@ -36,6 +46,8 @@ class Postings(Draft):
         self.lots_complete = self._read_lots(loaded)
         self.holds_by_seq: dict[int, HoldRow] = {}
         self._read_holds(loaded)
+        extended = loaded.by_member.get(EXTENDED, {}).get(member_id, ())
+        self.extended_before: dict[tuple[int, int], datetime] = {(row.seq, row.line): row.until for row in extended}
 
     def _read_holds(self, loaded: Loaded) -> None:
         """Take over the holds that were loaded, and the lots that they took from, most of which are used up."""

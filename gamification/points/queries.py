@@ -1,4 +1,4 @@
-"""Reads of the ledger: balances as they are at an instant, entries by page, lots about to expire."""
+"""Reads of the ledger: balances as they are at an instant, entries by page."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from gamification.core.work import LOTS_ALL
 from gamification.points.book import Book
 from gamification.points.ledger import PointsLedger
 from gamification.points.models import GROWTH, POINTS
-
-EXPIRING_MAX = 400
-"""Buckets shown of one member: more than the days of a year, each of which may be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +54,6 @@ class EntryLine(NamedTuple):
     trace: str
 
 
-class Expiring(NamedTuple):
-    """Points of a member that expire at one instant."""
-
-    member_id: UUID
-    expires_at: datetime
-    points: int
-
-
 LINE_COLUMNS = """member_id, currency, seq, kind, source_type, source_id,
     available_delta + pending_delta + held_delta - debt_delta AS points,
     available, pending, held, debt, occurred_at, booked_at, trace"""
@@ -75,12 +64,14 @@ async def balances_by_member_ids(
     member_ids: Sequence[UUID], now: datetime, policies: Policies, calendar: Calendar
 ) -> Mapping[UUID, Balance]:
     """Balances as they are at an instant, whether or not what is due has been booked; one statement."""
-    return await _balances(member_ids, now, policies, calendar, 0)
+    books = await open_books(member_ids, now, policies, calendar)
+    return {book.member_id: _balance(book) for book in books}
 
 
-async def _balances(
-    member_ids: Sequence[UUID], now: datetime, policies: Policies, calendar: Calendar, lots_max: int
-) -> Mapping[UUID, Balance]:
+async def open_books(
+    member_ids: Sequence[UUID], now: datetime, policies: Policies, calendar: Calendar, lots_max: int = 0
+) -> list[Book]:
+    """The books of those members who have accounts, with what is due booked in them and written nowhere."""
     ledger = PointsLedger()
     statement = load_statement(ledger.loads(lots_max))
     record = await fetch_row(statement.sql, *statement.arguments(member_ids, now, ()))
@@ -90,8 +81,8 @@ async def _balances(
     try:
         books = [ledger.open(each, now, loaded, policies, calendar) for each in member_ids]
     except MoreLotsNeeded:
-        return await _balances(member_ids, now, policies, calendar, LOTS_ALL)
-    return {book.member_id: _balance(book) for book in books if book is not None}
+        return await open_books(member_ids, now, policies, calendar, LOTS_ALL)
+    return [book for book in books if book is not None]
 
 
 def _balance(book: Book) -> Balance:
@@ -140,19 +131,6 @@ async def last_seqs(member_id: UUID) -> Mapping[str, int]:
     )}  # fmt: skip
 
 
-async def expiring_by_member_ids(member_ids: Sequence[UUID], now: datetime) -> Mapping[UUID, list[Expiring]]:
-    """The expiring buckets of each member, soonest first, at most `EXPIRING_MAX` of each."""
-    rows = await fetch(
-        f"""SELECT member.id, bucket.* FROM unnest($1::uuid[]) AS member (id) CROSS JOIN LATERAL (
-               SELECT expires_at, sum(remaining)::bigint FROM lot
-               WHERE member_id = member.id AND currency = $2 AND open AND remaining > 0 AND expires_at > $3
-               GROUP BY expires_at ORDER BY expires_at LIMIT {EXPIRING_MAX}) AS bucket
-           ORDER BY member.id, expires_at""",
-        list(member_ids), POINTS, now,
-    )  # fmt: skip
-    return by_member([Expiring(*row) for row in rows])
-
-
 def by_member(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
     """Rows by their member, in the order in which they came."""
     grouped: dict[UUID, list[Any]] = {}
@@ -161,4 +139,4 @@ def by_member(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
     return grouped
 
 
-__all__ = ["GROWTH", "POINTS", "Balance", "EntryLine", "Expiring"]
+__all__ = ["GROWTH", "POINTS", "Balance", "EntryLine"]

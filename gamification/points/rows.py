@@ -14,6 +14,7 @@ from gamification.points.models import POINTS
 from gamification.points.rules import Lot, Taken
 
 TAKEN = "points.taken"
+EXTENDED = "points.extended"
 LOTS_WHEN_DUE = 64
 """How many lots are loaded at least when something is due, even for verbs that spend nothing."""
 
@@ -104,6 +105,15 @@ class TakenRow(NamedTuple):
         return Taken(self.seq, self.line, self.points, self.place, self.extended_until)
 
 
+class ExtendedRow(NamedTuple):
+    """A lot that a child extends, and until when."""
+
+    member_id: UUID
+    seq: int
+    line: int
+    until: datetime
+
+
 class HoldRow(NamedTuple):
     """A hold as it stands, what it took from which lots, and those lots as they were loaded."""
 
@@ -175,6 +185,12 @@ HOLDS_DUE = Load(
             WHERE a.member_id = ANY({{members}}) AND a.currency = '{POINTS}' AND a.next_due_at <= {{now}}""",
 )
 """The active holds of the members for whom something is due: their time-out may be, and the next one must be known."""
+HOLDS_ACTIVE = Load(
+    name=HOLDS_DUE.name,
+    row=_hold_row,
+    sql=f"SELECT {_HOLD_COLUMNS} FROM points_hold h WHERE h.member_id = ANY({{members}}) AND h.state = 'ACTIVE'",
+)
+"""All active holds, where all lots are read: what they took lives on with the rest."""
 
 
 def holds_load(where: str, arguments: Mapping[str, Argument]) -> Load:
@@ -196,6 +212,18 @@ def taken_load(entries: Callable[[Sequence[Any]], list[tuple[UUID, int]]]) -> Lo
             "takers": ("uuid[]", lambda commands, now: [member_id for member_id, _ in entries(commands)]),
             "entry_seqs": ("bigint[]", lambda commands, now: [seq for _, seq in entries(commands)]),
         },
+    )
+
+
+def extended_load(members: Callable[[Sequence[Any]], list[UUID]]) -> Load:
+    """Which lots have children, for members who hold and get back within one batch."""
+    return Load(
+        name=EXTENDED,
+        row=ExtendedRow,
+        sql=f"""SELECT member_id, root_seq, root_line, max(expires_at) FROM lot
+                WHERE member_id = ANY({{extended_of}}) AND currency = '{POINTS}' AND root_seq IS NOT NULL
+                GROUP BY member_id, root_seq, root_line""",
+        arguments={"extended_of": ("uuid[]", lambda commands, now: members(commands))},
     )
 
 

@@ -30,8 +30,9 @@ class Expiry:
     """How long points live: `count` units after activation, rounded up to the end of a period or to a listed date.
 
     The last valid business day is the day `count` units after the day of activation, or the end of its month, quarter
-    or year, or the first of `dates` (MM-DD) on or after it; points expire at the first instant after it. Neither
-    count nor dates: for ever. `sliding` points live from the member's last activity instead, never shorter.
+    or year, or the first of `dates` (MM-DD, or DD of every month) on or after it; points expire at the first instant
+    after it. Neither count nor dates: for ever. `sliding` points live from the member's last activity instead, never
+    shorter.
     """
 
     count: int | None = None
@@ -49,8 +50,8 @@ ActivationEvent = Literal["RECEIVED", "REFUND_WINDOW_CLOSED"]
 class PointsPolicy:
     """How points live and die: expiry, when they become usable, how far a claw-back may go, when members are told.
 
-    Points become usable at once; or `activation_days` business days later; or on the next of `activation_dates`
-    (MM-DD); or, points of an order, `activation_event_days` after `activation_event`, at the latest
+    Points become usable at once; or `activation_days` business days later; or on the next of `activation_dates` (MM-DD,
+    or DD of every month); or, points of an order, `activation_event_days` after `activation_event`, at the latest
     `activation_latest_days` after they were booked, so that a lost message keeps nobody's points for ever.
     """
 
@@ -100,34 +101,41 @@ def _expiry_problems(expiry: Expiry) -> list[Problem]:
 
 def _dates_problems(path: str, dates: Sequence[str]) -> list[Problem]:
     found = [
-        Problem(f"{path}.{index}", "a day of the year as MM-DD")
+        Problem(f"{path}.{index}", "a day of the year as MM-DD, or of every month as DD")
         for index, each in enumerate(dates)
-        if not _is_day_of_year(each)
+        if not _is_listable(each)
     ]
     if len(dates) > DATES_MAX or len(set(dates)) < len(dates):
         found.append(Problem(path, f"at most {DATES_MAX} days, each once"))
     return found
 
 
-def _is_day_of_year(text: str) -> bool:
-    if not re.fullmatch(r"\d\d-\d\d", text, re.ASCII):
+def _is_listable(text: str) -> bool:
+    if not re.fullmatch(r"(\d\d-)?\d\d", text, re.ASCII):
         return False
+    month, _, day = text.rpartition("-")
     try:
-        date(LEAP_YEAR, int(text[:2]), int(text[3:]))
+        date(LEAP_YEAR, int(month or 1), int(day))
     except ValueError:
         return False
     return True
 
 
 def first_listed_day(dates: Sequence[str], since: date) -> date:
-    """The first day of the year in the list on or after a day; 02-29 is the last of February in other years."""
-    candidates = [_in_year(text, year) for year in (since.year, since.year + 1) for text in dates]
-    return min(day for day in candidates if day >= since)
+    """The first listed day on or after a day. A day that its month lacks is the month's last.
+
+    So 02-29 is 28 February in common years, and 31 is the end of every month.
+    """
+    return min(day for text in dates for day in _days_of(text, since) if day >= since)
 
 
-def _in_year(text: str, year: int) -> date:
-    month, day = int(text[:2]), int(text[3:])
-    return date(year, month, min(day, days_in_month(date(year, month, 1))))
+def _days_of(text: str, since: date) -> list[date]:
+    month, _, day = text.rpartition("-")
+    if month:
+        firsts = [date(year, int(month), 1) for year in (since.year, since.year + 1)]
+    else:
+        firsts = [month_of(since), add_months(month_of(since), 1)]
+    return [first.replace(day=min(int(day), days_in_month(first))) for first in firsts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +280,27 @@ def expiry_after(expiry: Expiry, at: datetime, calendar: Calendar) -> datetime |
     """When points expire that live from an instant on; None for never."""
     last_day = last_valid_day(expiry, calendar.business_date(at))
     return None if last_day is None else calendar.ends_at(last_day)
+
+
+class NoticeDue(NamedTuple):
+    """A notice that is due for whatever points have this last business day, so many days before it."""
+
+    expires_on: date
+    days: int
+
+
+def notices_due(notice_days: Sequence[int], told_until: date, today: date) -> list[NoticeDue]:
+    """The notices that fell due after a business day, up to today, of points that can still be used.
+
+    Of several for the same points, as after an outage, only the last one that fell due.
+    """
+    found: dict[date, int] = {}
+    for days in notice_days:
+        first = max(told_until + timedelta(days=1 + days), today)
+        for ahead in range((today + timedelta(days=days) - first).days + 1):
+            expires_on = first + timedelta(days=ahead)
+            found[expires_on] = min(found.get(expires_on, days), days)
+    return [NoticeDue(expires_on, days) for expires_on, days in sorted(found.items())]
 
 
 def claw_back_target(earned: int, refunded_fen: int, paid_fen: int) -> int:

@@ -94,6 +94,7 @@ class DeductionCancelled:
 HoldPointsResult = Annotated[
     HoldChanged
     | OrderAlreadyHeld
+    | HoldCaptured
     | InsufficientPoints
     | QuoteInvalid
     | QuoteExpired
@@ -114,7 +115,14 @@ CancelDeductionResult = Annotated[
     strawberry.union("CancelDeductionResult", description="Back, or why not."),
 ]
 PreviewHoldResult = Annotated[
-    HoldPreview | OrderAlreadyHeld | InsufficientPoints | QuoteInvalid | QuoteExpired | NotFound | InvalidInput,
+    HoldPreview
+    | OrderAlreadyHeld
+    | HoldCaptured
+    | InsufficientPoints
+    | QuoteInvalid
+    | QuoteExpired
+    | NotFound
+    | InvalidInput,
     strawberry.union("PreviewHoldResult", description="What would be held, or why not."),
 ]
 PreviewCaptureResult = Annotated[

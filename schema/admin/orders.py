@@ -13,7 +13,7 @@ from strawberry import relay
 from gamification.members.references import MemberNumber, Reference
 from gamification.members.rules import Namespace
 from gamification.members.service import known_members
-from gamification.orders import queries
+from gamification.orders import event_queries, queries
 from schema.admin.members import READERS as MEMBER_READERS
 from schema.admin.members import Member, MemberReferenceInput, member_of
 from schema.context import Info
@@ -102,6 +102,14 @@ class Order(relay.Node):
     async def lines(self, info: Info) -> list[OrderLine]:
         rows: list[queries.LineRow] = await info.context.load(queries.lines_of_orders, (self.member_id, self.order_id))
         return [line_of(row) for row in rows]
+
+    @strawberry.field(description="When the customer received it; null as long as nobody has told.")
+    async def received_at(self, info: Info) -> datetime | None:
+        return (await info.context.load(event_queries.events_by_orders, self.external_id)).get("RECEIVED")
+
+    @strawberry.field(description="When its refund window closed; null as long as nobody has told.")
+    async def refund_window_closed_at(self, info: Info) -> datetime | None:
+        return (await info.context.load(event_queries.events_by_orders, self.external_id)).get("REFUND_WINDOW_CLOSED")
 
     @strawberry.field(description="Whose order it is; null for an integration that may not read members.")
     async def member(self, info: Info) -> Member | None:

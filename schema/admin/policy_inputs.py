@@ -11,6 +11,7 @@ from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
+from schema.order_events import OrderEventType
 from schema.programme import ClawBack, ExpiryRounding, ExpiryUnit
 from schema.scalars import Fen, Points
 
@@ -22,28 +23,73 @@ def value_of(choice: Enum) -> Any:
 
 @strawberry.input(description="How long points live once they are usable.")
 class PointsExpiryInput:
-    count: int = strawberry.field(description="How many units after the day on which they became usable, 1 to 3660.")
+    count: int = strawberry.field(
+        description="How many units after the day on which they became usable, 1 to 3660; with dates 0 to 3660, as the"
+        " least that they live."
+    )
     unit: ExpiryUnit = strawberry.field(description="What is counted.")
-    round_to_end_of: ExpiryRounding = strawberry.field(description="They stay usable to the end of this period.")
+    round_to_end_of: ExpiryRounding = strawberry.field(
+        description="They stay usable to the end of this period; DAY where dates are listed."
+    )
+    dates: list[str] = strawberry.field(
+        default_factory=list,
+        description="They stay usable to the end of the first of these days from then on, each MM-DD, or DD of every"
+        " month; a day that its month lacks is the month's last. At most 24.",
+    )
+    sliding: bool = strawberry.field(
+        default=False,
+        description="Whether earning or using points counts their life anew from that business day; not with dates.",
+    )
+
+    def body(self) -> points_rules.Expiry:
+        """The expiry as the product knows it, unchecked."""
+        unit, rounding = value_of(self.unit), value_of(self.round_to_end_of)
+        return points_rules.Expiry(self.count, unit, rounding, tuple(self.dates), self.sliding)
 
 
-@strawberry.input(description="How points live and die.")
+@strawberry.input(description="How points live and die. They wait for days, for an event or for dates, or not at all.")
 class PointsPolicyInput:
     expiry: PointsExpiryInput | None = strawberry.field(
         default=None, description="How long they live; null or left out for points without end."
     )
     activation_days: int = strawberry.field(
-        description="Business days until they become usable, 0 to 366; 0 for at once."
+        default=0, description="Business days until they become usable, 0 to 366; 0 for at once."
     )
     claw_back: ClawBack = strawberry.field(description="How far a refund takes them back.")
+    activation_event: OrderEventType | None = strawberry.field(
+        default=None, description="What points of an order wait for; points of no order do not wait for it."
+    )
+    activation_event_days: int = strawberry.field(
+        default=0, description="Business days after the event until they become usable, 0 to 366; 0 for at once."
+    )
+    activation_latest_days: int = strawberry.field(
+        default=30,
+        description="Business days after which points that wait for an event become usable although none was told, 1"
+        " to 366, and not before the days after the event.",
+    )
+    activation_dates: list[str] = strawberry.field(
+        default_factory=list,
+        description="They become usable at the start of the next of these days, each MM-DD, or DD of every month; a"
+        " day that its month lacks is the month's last. At most 24.",
+    )
+    notice_days: list[int] = strawberry.field(
+        default_factory=lambda: [30, 7, 1],
+        description="How many business days before their last one members are told that they end: at most 5"
+        " numbers of 1 to 90, each once; empty for no notices.",
+    )
 
     def body(self) -> points_rules.PointsPolicy:
         """The policy as the product knows it, unchecked."""
-        expiry = points_rules.Expiry()
-        if self.expiry:
-            given = self.expiry
-            expiry = points_rules.Expiry(given.count, value_of(given.unit), value_of(given.round_to_end_of))
-        return points_rules.PointsPolicy(expiry, self.activation_days, value_of(self.claw_back))
+        return points_rules.PointsPolicy(
+            self.expiry.body() if self.expiry else points_rules.Expiry(),
+            self.activation_days,
+            value_of(self.claw_back),
+            value_of(self.activation_event) if self.activation_event else None,
+            self.activation_event_days,
+            self.activation_latest_days,
+            tuple(self.activation_dates),
+            tuple(self.notice_days),
+        )
 
 
 @strawberry.input(description="A step of the monthly ladder.")

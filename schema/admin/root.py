@@ -14,6 +14,7 @@ from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.liability import LiabilityMutation, LiabilityQuery
 from schema.admin.members import MembersMutation, MembersQuery
+from schema.admin.order_events import OrderEventsMutation, OrderEventsQuery
 from schema.admin.order_intake import OrderIntakeMutation, OrderIntakeQuery
 from schema.admin.orders import OrdersQuery
 from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
@@ -30,6 +31,7 @@ class Query(
     AdjustmentsQuery,
     OrdersQuery,
     OrderIntakeQuery,
+    OrderEventsQuery,
     AdminDeductionQuery,
     AdminCheckInsQuery,
     AdminDrawsQuery,
@@ -52,6 +54,7 @@ class Mutation(
     ProgrammeMutation,
     AdjustmentsMutation,
     OrderIntakeMutation,
+    OrderEventsMutation,
     AdminDeductionMutation,
     AdminDrawsMutation,
     AdminCharityMutation,

@@ -27,7 +27,7 @@ DRIFT = {
     "account": (
         "UPDATE account SET available = available + 1 WHERE currency = 'POINTS'",
         {
-            "points: I2 available, pending and held equal their lots",
+            "points: I2 available and pending equal their lots, held equals the active holds",
             "points: I4 each bucket is the sum of its deltas",
             "points: what is outstanding is the same by lots, by accounts and by entries",
         },
@@ -35,15 +35,15 @@ DRIFT = {
     "lot": (
         "UPDATE lot SET remaining = remaining - 1 WHERE remaining = (SELECT max(remaining) FROM lot)",
         {
-            "points: I1 each lot: allocations + remaining + held = original",
-            "points: I2 available, pending and held equal their lots",
+            "points: I1 each lot: allocations + remaining = original",
+            "points: I2 available and pending equal their lots, held equals the active holds",
             "points: what is outstanding is the same by lots, by accounts and by entries",
         },
     ),
     "allocation": (
         "DELETE FROM allocation WHERE entry_seq = (SELECT min(entry_seq) FROM allocation)",
         {
-            "points: I1 each lot: allocations + remaining + held = original",
+            "points: I1 each lot: allocations + remaining = original",
             "points: each entry's lots move what its buckets move",
         },
     ),
@@ -52,7 +52,7 @@ DRIFT = {
         {
             "points: I4 each bucket is the sum of its deltas",
             "points: I5 entries are gap-free and their balances run",
-            "orders: growth posted for orders and refunds is that of their lines",
+            "orders: growth posted or forgiven for orders and refunds is that of their lines",
         },
     ),
     "entry's kind": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from importlib import import_module
 
 from gamification.core.errors import LOCALES
 from gamification.points import explanations
@@ -107,6 +108,9 @@ def traces_of(
     names, place = [str(name) for name in pairs], f"{file.place}:{node.lineno}"
     if isinstance(rule, ast.Constant):
         yield place, str(rule.value), names
+        return
+    if isinstance(rule, ast.Subscript) and isinstance(rule.value, ast.Name):
+        yield from ((place, str(each), names) for each in getattr(import_module(file.module), rule.value.id).values())
         return
     assert isinstance(rule, ast.Name), f"{place} hides its rule"
     at = [argument.arg for argument in function.args.args].index(rule.id)

@@ -37,12 +37,13 @@ from gamification.points.explanations import STEPS_MAX as EXPLANATION_STEPS_MAX
 from gamification.points.liability import MONTHS_AHEAD_MAX
 from gamification.points.models import KINDS
 from gamification.points.months import MONTHS_MAX
-from gamification.points.queries import EXPIRING_MAX
+from gamification.points.rules import DATES_MAX, NOTICES_MAX
 from gamification.tiers.rules import TIERS_MAX
 from schema.admin.root import schema as admin
 from schema.checkins import REWARDS_MAX
 from schema.extensions import Schema
 from schema.paging import PAGE_MAX
+from schema.points_ahead import EXPIRING_MAX
 from schema.previews import PREVIEWED_MAX
 from schema.refusals import Refusal as RefusalType
 from schema.root import schema as member
@@ -74,6 +75,9 @@ BOUNDS = {
     "Order.lines": LINES_MAX,
     "OrderPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,
+    "PointsExpiry.dates": DATES_MAX,
+    "PointsPolicy.activationDates": DATES_MAX,
+    "PointsPolicy.noticeDays": NOTICES_MAX,
     "RefundPreview.entries": PREVIEWED_MAX,
     "Programme.tiers": TIERS_MAX,
     "Staff.stores": STORES_MAX,

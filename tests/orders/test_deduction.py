@@ -26,7 +26,6 @@ from gamification.orders.rules import Line, RefundLine, share_of
 from gamification.orders.service import NewLine, QuotedLine
 from gamification.points import service as points
 from gamification.points.rules import DeductionPolicy, Expiry, PointsPolicy, deductible, deduction_by_line
-from gamification.points.service import HoldAnswer, HoldPoints
 from tests.builders import (
     FOR_EVER,
     SPEC_LADDER,
@@ -39,16 +38,14 @@ from tests.builders import (
     dump,
     earn,
     entries,
+    give_back,
     lots,
     spend,
     thorough,
 )
 from tests.databases import Database
 from tests.orders.builders import Shop, figures
-
-RATE = EarningPolicy(points_rate_bp=100, growth_rate_bp=100)
-PAYING = DeductionPolicy(step_points=100, share_max_bp=5_000, quote_minutes=10, hold_minutes=30)
-DAY = timedelta(days=1)
+from tests.orders.tills import DAY, PAYING, RATE, a_buyer, deducted, hold, holds
 
 
 @pytest.fixture
@@ -61,31 +58,6 @@ async def work(database: Database, clock: FixedClock) -> AsyncIterator[Work]:
 @pytest.fixture
 def shop(work: Work) -> Shop:
     return Shop(work)
-
-
-async def a_buyer(shop: Shop, available: int) -> UUID:
-    """Mei with so many points."""
-    mei = await shop.member()
-    await earn(shop.work, mei, available)
-    return mei
-
-
-async def hold(shop: Shop, member_id: UUID, held: int, order: str = "o1") -> HoldAnswer:
-    command = HoldPoints(member_id=member_id, actor=SYSTEM, order_external_id=shop.named(order), points=held)
-    return await points.hold_points(shop.work, command)
-
-
-async def holds(member_id: UUID) -> list[tuple[str, int, int, int]]:
-    """Each hold's state, and its points captured, released and restored."""
-    rows = await fetch(
-        "SELECT state, captured, released, restored FROM points_hold WHERE member_id = $1 ORDER BY seq", member_id
-    )
-    return [tuple(row) for row in rows]
-
-
-def deducted(shop: Shop, pays: int, *fen: int, name: str = "o1", **given: Any) -> Any:
-    """An order of which points pay a part."""
-    return shop.order(name, *fen, paid_fen=sum(fen) - pays, deduction_points=pays, **given)
 
 
 # -- rules -----------------------------------------------------------------------------------------------------------
@@ -290,6 +262,19 @@ async def test_a_refund_gives_back_points_in_proportion_to_the_cash(work: Work, 
     assert (again.already_recorded, again.points_restored) == (True, 299)
 
 
+async def test_with_the_last_of_the_cash_comes_what_points_alone_paid_for(work: Work, shop: Shop) -> None:
+    """Lines of 1 and 1,000 fen, 1,000 points: one fen of cash is left on the second; its refund gives all back."""
+    mei = await a_buyer(shop, 1_000)
+    await shop.sent(deducted(shop, 1_000, 1, 1_000))
+    rows = await fetch("SELECT paid_fen, deduction_points FROM order_line WHERE member_id = $1 ORDER BY line", mei)
+    assert [tuple(row) for row in rows] == [(0, 1), (1, 999)]
+    (refund,) = await shop.sent(shop.refund("r1", "o1", 1))
+    assert (refund.status, refund.points_restored, refund.available) == ("PLACED", 1_000, 1_000)
+    assert [(await shop.sent(shop.refund("r2", "o1")))[0].points_restored, await holds(mei)] == [
+        0, [("CAPTURED", 1_000, 0, 1_000)],
+    ]  # fmt: skip
+
+
 async def test_restored_points_repay_the_debt_that_the_refund_made_first(work: Work, shop: Shop) -> None:
     """With nothing left, 91 clawed back become debt and 900 come back: 809 are available."""
     mei = await a_buyer(shop, 900)
@@ -325,6 +310,25 @@ async def test_points_of_a_lot_at_its_end_come_back_with_thirty_days(work: Work,
     (refund,) = await shop.sent(shop.refund("r1", "o1"))
     rows = await fetch("SELECT remaining, expires_at FROM lot WHERE member_id = $1 AND open", mei)
     assert (refund.available, [tuple(row) for row in rows]) == (900, [(900, clock.now() + 30 * DAY)])
+
+
+async def test_a_lot_is_extended_once_also_by_an_order_that_comes_with_its_refund(
+    work: Work, shop: Shop, clock: FixedClock
+) -> None:
+    """The first child of the lot is used up; what an order takes and its waiting refund returns lives as long as it."""
+    mei = await shop.member()
+    await earn(a_work(clock, PointsPolicy(Expiry(40, "day"))), mei, 100)
+    clock.advance(15 * DAY)
+    await give_back(work, mei, (await spend(work, mei, 50)).seq)
+    until = clock.now() + 30 * DAY
+    held = await hold(shop, mei, 50, "other")
+    await spend(work, mei, 50)
+    await points.release_hold(work, member_id=mei, seq=held.seq, actor=SYSTEM)
+    clock.advance(DAY)
+    await shop.sent(shop.refund("r1", "o1"))
+    await shop.sent(deducted(shop, 20, 2_000, lines=(NewLine("a", None, 1, 2_000, False),)))
+    rows = await fetch("SELECT remaining, expires_at FROM lot WHERE member_id = $1 AND open AND root_seq = 1", mei)
+    assert (await lots(mei), [tuple(row) for row in rows]) == ([30, 20], [(20, until)])
 
 
 async def test_a_refund_names_the_points_of_a_line_itself(work: Work, shop: Shop) -> None:

@@ -244,6 +244,9 @@ async def test_a_preview_is_the_same_decision_not_written(work: Work, clock: Fix
         ({"points": 5, "order": "x" * 101}, "orderExternalId"),
         ({"points": 5, "minutes": 0}, "minutes"),
         ({"points": 5, "minutes": 10_081}, "minutes"),
+        ({"points": 5, "store": ""}, "store"),
+        ({"points": 5, "store": "x" * 41}, "store"),
+        ({"points": 5, "store": "a\tb"}, "store"),
     ],
 )
 async def test_a_hold_out_of_its_bounds_is_refused(

@@ -29,9 +29,26 @@ TIERS = [
     {"code": "SILVER", "nameZh": "银卡会员", "nameEn": "Silver", "threshold": 1000},
 ]
 LADDER = [{"fromFen": 10000, "rateBp": 100}, {"fromFen": 30000, "rateBp": 150}, {"fromFen": 50000, "rateBp": 200}]
-EXPIRY = {"count": 12, "unit": "MONTH", "roundToEndOf": "QUARTER"}
+EXPIRY = {"count": 12, "unit": "MONTH", "roundToEndOf": "QUARTER", "dates": [], "sliding": True}
+NO_MODES = {
+    "activationEvent": None,
+    "activationEventDays": 0,
+    "activationLatestDays": 30,
+    "activationDates": [],
+    "noticeDays": [30, 7, 1],
+}
+"""What a points policy has that names none of them."""
 GOOD: dict[str, dict[str, Any]] = {
-    "POINTS": {"expiry": EXPIRY, "activationDays": 7, "clawBack": "TO_ZERO"},
+    "POINTS": {
+        "expiry": EXPIRY,
+        "activationDays": 0,
+        "clawBack": "TO_ZERO",
+        "activationEvent": "RECEIVED",
+        "activationEventDays": 7,
+        "activationLatestDays": 21,
+        "activationDates": [],
+        "noticeDays": [14, 3],
+    },
     "EARNING": {"pointsRateBp": 100, "growthRateBp": 50, "ladder": LADDER},
     "TIERS": {"tiers": TIERS},
     "CHECK_INS": {"dailyPoints": [5, 0, 20]},
@@ -45,9 +62,14 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 STORED = {
     "POINTS": {
-        "activation_days": 7,
+        "activation_dates": [],
+        "activation_days": 0,
+        "activation_event": "RECEIVED",
+        "activation_event_days": 7,
+        "activation_latest_days": 21,
         "claw_back": "TO_ZERO",
-        "expiry": {"count": 12, "round_to_end_of": "quarter", "unit": "month"},
+        "expiry": {"count": 12, "dates": [], "round_to_end_of": "quarter", "sliding": True, "unit": "month"},
+        "notice_days": [14, 3],
     },
     "EARNING": {
         "growth_rate_bp": 50,
@@ -75,11 +97,13 @@ STORED = {
 }
 REWARDS = [{"cycleDay": 1, "points": 5}, {"cycleDay": 2, "points": 0}, {"cycleDay": 3, "points": 20}]
 SHOWN = {**GOOD, "CHECK_INS": {"cycleDays": 3, "rewards": REWARDS}}
-BODY = """__typename ... on PointsPolicy { expiry { count unit roundToEndOf } activationDays clawBack }
-    ... on EarningPolicy { pointsRateBp growthRateBp ladder { fromFen rateBp } }
-    ... on TierPolicy { tiers { code nameZh nameEn threshold } }
-    ... on CheckInPolicy { cycleDays rewards { cycleDay points } } ... on DrawsPolicy { ticketPoints }
-    ... on AdjustmentsPolicy { approvalAbovePoints pointsMax pointsPerStaffDayMax proposalDays }"""
+POINTS_TERMS = """expiry { count unit roundToEndOf dates sliding } activationDays clawBack
+    activationEvent activationEventDays activationLatestDays activationDates noticeDays"""
+BODY = f"""__typename ... on PointsPolicy {{ {POINTS_TERMS} }}
+    ... on EarningPolicy {{ pointsRateBp growthRateBp ladder {{ fromFen rateBp }} }}
+    ... on TierPolicy {{ tiers {{ code nameZh nameEn threshold }} }}
+    ... on CheckInPolicy {{ cycleDays rewards {{ cycleDay points }} }} ... on DrawsPolicy {{ ticketPoints }}
+    ... on AdjustmentsPolicy {{ approvalAbovePoints pointsMax pointsPerStaffDayMax proposalDays }}"""
 VERSION = f"id kind version effectiveFrom publishedAt publishedBy hash body {{ {BODY} }}"
 POLICIES = f"""query ($kind: PolicyKind, $first: Int! = 20, $after: String) {{
     policies(kind: $kind, first: $first, after: $after) {{

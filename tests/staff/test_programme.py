@@ -37,6 +37,7 @@ from tests.staff.publishing import (
     GOOD,
     IN_FORCE,
     LADDER,
+    NO_MODES,
     POLICIES,
     PUBLISH,
     SHOWN,
@@ -91,6 +92,7 @@ async def test_points_without_end_are_published_by_leaving_the_expiry_out(office
         "expiry": None,
         "activationDays": 0,
         "clawBack": "TO_DEBT",
+        **NO_MODES,
     }
     assert office.work.policies.at(PointsPolicy, office.clock.now()).body == PointsPolicy()
 
@@ -125,9 +127,14 @@ async def test_owners_operators_and_auditors_read_versions(office: Office, calle
 @pytest.mark.parametrize(
     ("kind", "changes", "path", "reason", "problems"),
     [
-        ("POINTS", {"expiry": {**EXPIRY, "count": 0}}, "expiry.count", "1 to 3660, or null", 1),
+        ("POINTS", {"expiry": {**EXPIRY, "count": 0}}, "expiry.count", "1 to 3660, or null", 2),
         ("POINTS", {"expiry": {**EXPIRY, "count": 3661}, "activationDays": -1}, "expiry.count", "1 to 3660", 2),
-        ("POINTS", {"activationDays": 367}, "activationDays", "0 to 366", 1),
+        ("POINTS", {"activationDays": 367, "activationEvent": None}, "activationDays", "0 to 366", 1),
+        ("POINTS", {"activationDays": 1}, "activationDays", "one way to become usable", 1),
+        ("POINTS", {"activationLatestDays": 367}, "activationLatestDays", "1 to 366", 1),
+        ("POINTS", {"expiry": {**EXPIRY, "dates": ["12-31"]}}, "expiry.roundToEndOf", "either dates or the end", 2),
+        ("POINTS", {"activationDates": ["15", "02-30"]}, "activationDates.1", "a day of the year as MM-DD", 2),
+        ("POINTS", {"noticeDays": [91]}, "noticeDays", "at most 5, each 1 to 90", 1),
         ("EARNING", {"pointsRateBp": -1}, "pointsRateBp", "0 to 100000 basis points", 1),
         ("EARNING", {"growthRateBp": 100_001}, "growthRateBp", "0 to 100000 basis points", 1),
         ("EARNING", {"ladder": [LADDER[0], LADDER[0]]}, "ladder.1", "each step starts later and pays more", 1),

@@ -8,14 +8,14 @@ import pytest
 
 from gamification.core.actors import ANONYMOUS
 from gamification.core.clock import FixedClock
-from tests.staff.publishing import GOOD, SHOWN, publish
+from tests.staff.publishing import GOOD, NO_MODES, POINTS_TERMS, SHOWN, publish
 from tests.staff.rooms import CALLERS, Office
 
-TERMS = """{ programme {
-    points { expiry { count unit roundToEndOf } activationDays clawBack }
-    earning { pointsRateBp growthRateBp ladder { fromFen rateBp } }
-    tiers { code name threshold }
-    checkIns { cycleDays rewards { cycleDay points } } } }"""
+TERMS = f"""{{ programme {{
+    points {{ {POINTS_TERMS} }}
+    earning {{ pointsRateBp growthRateBp ladder {{ fromFen rateBp }} }}
+    tiers {{ code name threshold }}
+    checkIns {{ cycleDays rewards {{ cycleDay points }} }} }} }}"""
 
 
 @pytest.mark.parametrize("caller", CALLERS)
@@ -46,7 +46,7 @@ async def test_what_is_not_published_yet_is_null(office: Office) -> None:
     nothing = {"points": None, "earning": None, "tiers": None, "checkIns": None}
     assert await office.ask_as_member(TERMS) == {"programme": nothing}
     await publish(office, "POINTS", {"activationDays": 0, "clawBack": "TO_DEBT"})
-    points = {"expiry": None, "activationDays": 0, "clawBack": "TO_DEBT"}
+    points = {"expiry": None, "activationDays": 0, "clawBack": "TO_DEBT", **NO_MODES}
     assert await office.ask_as_member(TERMS) == {"programme": {**nothing, "points": points}}
 
 

@@ -9,17 +9,26 @@ from uuid import UUID
 import orjson
 import pytest
 
+from gamification.adjustments.rules import AdjustmentsPolicy
 from gamification.checkins import service as checkins
+from gamification.core.actors import SYSTEM
 from gamification.core.clock import FixedClock
 from gamification.core.database import fetch
 from gamification.draws import service as draws
+from gamification.orders import service as orders
 from gamification.points import explanations
+from gamification.points import service as points
 from gamification.points.explanations import Explained, Step, explain, explained
 from gamification.points.models import KINDS
+from gamification.points.rules import ActivationEvent, DeductionPolicy, PointsPolicy
+from gamification.points.service import HoldPoints
+from tests.adjustments.builders import adjust, hire, waive
+from tests.builders import TIERS, a_work, balance
 from tests.charity.builders import a_campaign, give
 from tests.draws.builders import DAY, a_prize, an_open_draw, buy, drawn, no_heartbeat, settled
 from tests.orders.builders import Shop
 from tests.statements.asking import as_member
+from tests.statements.conftest import A_YEAR, LADDER
 
 NUMBER = "0198f2c4-0000-7000-8000-000000000001"
 
@@ -94,8 +103,8 @@ def test_what_no_table_knows_is_shown_under_its_own_name() -> None:
          "The points held for order T-9 are free again (undone)."),
         ("RELEASE", {"cause": "rest"}, "冻结积分已解冻(扣减后剩余)",
          "Held points are free again (the rest of what was captured)."),
-        ("ADJUSTMENT", {}, "人工调整积分", "Points adjusted by staff."),
-        ("DEBT_WAIVER", {}, "欠分已减免", "Points owed were waived."),
+        ("ADJUSTMENT", {}, "人工调整", "Adjusted by staff."),
+        ("DEBT_WAIVER", {}, "免除欠分", "Points owed were waived."),
     ],
 )  # fmt: skip
 def test_kinds_that_no_rule_makes_have_sentences(kind: str, trace: dict[str, Any], chinese: str, english: str) -> None:
@@ -108,10 +117,51 @@ def test_negative_money_keeps_its_sign() -> None:
     assert explained("ACCRUAL", "", {"base_fen": -1}, "en").steps == steps(("Base", "-0.01 yuan"))
 
 
+async def staff_adjust(shop: Shop, clock: FixedClock, member_id: UUID) -> None:
+    """Points and growth up and down; then a debt, made by a refund when nothing is left, that is waived."""
+    office = a_work(clock, A_YEAR, TIERS, AdjustmentsPolicy(1_000_000, 1_000_000, None, 3))
+    lin = await hire(clock, "lin")
+    await adjust(office, member_id, 30, lin)
+    for growth in (30, -20):
+        await adjust(office, member_id, growth, lin, currency="GROWTH")
+    await adjust(office, member_id, -(await balance(office, member_id)).available, lin)
+    await shop.sent(shop.refund("a2", "a", None, (0, 50_000), on="03-02T12:00"))
+    await waive(office, member_id, None, lin)
+
+
+async def points_pay(shop: Shop, member_id: UUID) -> None:
+    """A hold that is released, one that a refunded order captured, and one whose order did not come about."""
+    paying = a_work(shop.work.clock, A_YEAR, LADDER, TIERS, DeductionPolicy())
+    till = Shop(paying, shop.prefix)
+    for name in ("h1", "h2", "h3"):
+        command = HoldPoints(member_id=member_id, actor=SYSTEM, order_external_id=till.named(name), points=300)
+        held = await points.hold_points(paying, command)
+        if name == "h1":
+            await points.release_hold(paying, member_id=member_id, seq=held.seq, actor=SYSTEM)
+        if name == "h3":
+            await points.capture_hold(paying, member_id=member_id, seq=held.seq, points=300, actor=SYSTEM)
+            await orders.cancel_deduction(paying, order_external_id=till.named(name), actor=SYSTEM)
+    await till.sent(till.order("h2", 20_000, paid_fen=19_800, deduction_points=200, paid="03-01"))
+    await till.sent(till.refund("h2r", "h2", on="03-02T11:00"))
+
+
+async def shops_tell(shop: Shop, clock: FixedClock) -> None:
+    """Goods arrive and a refund window closes: points that waited for it become usable."""
+    events: tuple[ActivationEvent, ...] = ("RECEIVED", "REFUND_WINDOW_CLOSED")
+    for event in events:
+        waiting = Shop(a_work(clock, PointsPolicy(activation_event=event), LADDER, TIERS), shop.prefix)
+        await waiting.sent(waiting.order(event, 10_000, paid="03-01"))
+        name, now = waiting.named(event), clock.now()
+        await orders.record_event(waiting.work, order_external_id=name, type=event, occurred_at=now, actor=SYSTEM)
+
+
 async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
-    """Every movement that the slices have: orders, refunds, check-in, ticket, prize, voided draw, donation, expiry."""
+    """Every movement that the slices have: orders, refunds, events, holds, deductions, check-in, ticket, prize, voided
+    draw, donation, adjustments, expiry."""
     work, mei = shop.work, await shop.member()
     await shop.sent(shop.order("a", 600_000, 400_000, paid="03-02"))
+    await points_pay(shop, mei)
+    await shops_tell(shop, clock)
     await shop.sent(shop.refund("a1", "a", None, (0, 50_000), on="03-02T11:00"))
     await checkins.check_in(work, member_id=mei)
     await give(work, await a_campaign(work), mei)
@@ -123,6 +173,8 @@ async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     await settled(work, won)
     assert await draws.close_draw(work, draw_id=voided)
     await draws.restore_tickets(work, draw_id=voided, heartbeat=no_heartbeat)
+    await staff_adjust(shop, clock, mei)
+    await shop.sent(shop.order("y", 10_000, paid="03-02"))
     clock.advance(timedelta(days=800))
     await shop.sent(shop.order("z", 10_000, paid="03-02"))
     return mei

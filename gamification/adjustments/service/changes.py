@@ -16,7 +16,7 @@ from gamification.adjustments.errors import (
     OwnAccount,
     WaiverExceedsDebt,
 )
-from gamification.adjustments.rules import AdjustmentsPolicy, Balances, Currency, Kind, balances_after, rule_name
+from gamification.adjustments.rules import RULE_NAMES, AdjustmentsPolicy, Balances, Currency, Kind, balances_after
 from gamification.adjustments.service.loads import PARTIES, Party
 from gamification.core.policy import Version
 from gamification.members.errors import MemberNotActive
@@ -80,17 +80,17 @@ def foresee(book: Book, change: Change, version: Version[AdjustmentsPolicy]) -> 
 def post(book: Book, change: Change, adjustment_id: UUID, foreseen: Foreseen) -> int:
     """Make a change that was foreseen on the same draft; returns the seq of its entry."""
     source, trace = ("adjustment", str(adjustment_id)), {**foreseen.trace, "adjustment": str(adjustment_id)}
-    kind, points = change.kind, change.points
-    if kind == "DEBT_WAIVER":
-        posted = book.waive(points, source=source, kind=kind, trace=trace)
+    points = change.points
+    if change.kind == "DEBT_WAIVER":
+        posted = book.waive(points, source=source, trace=trace)
     elif change.currency == "GROWTH":
-        posted = book.grow(points, source=source, kind=kind, trace=trace)
+        posted = book.grow(points, source=source, kind="ADJUSTMENT", trace=trace)
         if points > 0:
             raise_tier(book, book.now)
     elif points > 0:
-        posted = book.accrue(points, source=source, kind=kind, trace=trace)
+        posted = book.accrue(points, source=source, kind="ADJUSTMENT", trace=trace)
     else:
-        posted = book.take(-points, source=source, kind=kind, trace=trace, is_revocation=True)
+        posted = book.take(-points, source=source, kind="ADJUSTMENT", trace=trace, is_revocation=True)
     assert balances_of(book) == foreseen.after, "what is foreseen is what is posted"
     return posted.seq
 
@@ -115,7 +115,7 @@ def _check_possible(book: Book, change: Change, policy: AdjustmentsPolicy) -> No
 def _trace(change: Change, version: Version[AdjustmentsPolicy], before: Balances, after: Balances) -> dict[str, Any]:
     """Ids and figures only: the reason is free text and stands in the adjustment's row."""
     trace: dict[str, Any] = {
-        "rule": rule_name(change.kind, change.currency, change.points),
+        "rule": RULE_NAMES[change.kind, change.currency, change.points > 0],
         "policy": [AdjustmentsPolicy.kind, version.version],
         "by": str(change.made_by),
         "result": abs(change.points),

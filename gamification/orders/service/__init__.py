@@ -13,7 +13,7 @@ from gamification.orders.service.deducting import (
     preview_cancellation,
     quote_deduction,
 )
-from gamification.orders.service.events import EventRecorded, apply_crossed, record_event
+from gamification.orders.service.events import EventRecorded, NewOrderEvent, apply_crossed, record_event, record_events
 from gamification.orders.service.intake import place_waiting, preview, record, record_one
 from gamification.orders.service.requests import NewLine, NewOrder, NewRefund
 
@@ -22,6 +22,7 @@ __all__ = [
     "EventRecorded",
     "NewLine",
     "NewOrder",
+    "NewOrderEvent",
     "NewRefund",
     "OrderConflict",
     "OrderRecorded",
@@ -35,5 +36,6 @@ __all__ = [
     "quote_deduction",
     "record",
     "record_event",
+    "record_events",
     "record_one",
 ]

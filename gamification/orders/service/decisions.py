@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gamification.core.draft import Verb
 from gamification.orders.service.commands import Intake, OrderRecorded, RecordOrder, RefundRecorded
 from gamification.orders.service.loads import (
-    ACTIVE_HOLDS,
+    EXTENDED,
     HOLDS,
     MONTHS,
     ORDER_EVENTS,
     ORDERS,
     OWNERS,
     REFUNDS,
+    SEEN_HOLDS,
+    STANDING_HOLDS,
     WAITING,
 )
 from gamification.orders.service.ordering import record_order
@@ -33,8 +36,12 @@ INTAKE: Verb[Any, Any] = Verb(
     "orders.intake",
     decide_intake,
     object,
-    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, STANDING, HOLDS, ACTIVE_HOLDS, ORDER_EVENTS),
+    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, STANDING, HOLDS, STANDING_HOLDS, ORDER_EVENTS),
 )
 """Orders and refunds in one verb, so that a batch keeps each member's events in their order."""
-INTAKE_WITH_LOTS: Verb[Any, Any] = Verb("orders.intake", decide_intake, object, loads=INTAKE.loads, lots_max=512)
+INTAKE_WITH_LOTS: Verb[Any, Any] = replace(INTAKE, loads=(*INTAKE.loads, EXTENDED), lots_max=512)
 """The same with the members' lots, which a claw-back and a deduction need."""
+INTAKE_PREVIEW: Verb[Any, Any] = replace(
+    INTAKE_WITH_LOTS, loads=(*(each for each in INTAKE_WITH_LOTS.loads if each is not STANDING_HOLDS), SEEN_HOLDS)
+)
+"""The same for previews, for which a hold that has timed out stands no more, booked or not."""

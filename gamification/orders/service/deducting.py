@@ -20,9 +20,10 @@ from gamification.earning.service import Purchase, months_load, points_for_order
 from gamification.orders.errors import OrderRecordedAlready
 from gamification.orders.service.requests import FEN_MAX, LINES_MAX
 from gamification.points.book import Book
+from gamification.points.errors import HoldCaptured
 from gamification.points.rows import HoldRow, holds_load
 from gamification.points.rules import DeductionPolicy, deductible, deduction_by_line
-from gamification.points.service.holds import capture_for_order, hold_for_order, refuse_other_hold
+from gamification.points.service.holds import capture_for_order, hold_for_order
 
 NO_ORDER = UUID(int=0)
 
@@ -112,20 +113,22 @@ def _check(lines: tuple[QuotedLine, ...], requested: int | None) -> None:
 def settle_deduction(book: Book, order_external_id: str, points: int, store: str | None) -> None:
     """Let an order's points be captured: out of its hold, or of a new one where it has none that still holds.
 
-    Points that a till captured before it sent the order are this order's. An order without deduction frees what was
-    held for it. Refuses: OrderAlreadyHeld, CaptureExceedsHold, HoldCaptured, InsufficientPoints.
+    Points that a till captured before it sent the order are this order's: an order that says nothing of them, or
+    another amount, is refused. One without deduction frees what was held for it. Refuses: OrderAlreadyHeld,
+    CaptureExceedsHold, HoldCaptured, InsufficientPoints.
     """
     holds = sorted(_holds_of(book, order_external_id), key=lambda hold: hold.seq)
     active = next((hold for hold in holds if hold.active), None)
+    redeemed = next((hold for hold in holds if hold.captured > hold.restored), None)
     if not points:
+        if redeemed is not None:
+            raise HoldCaptured(requested=0, captured=redeemed.captured, restored=redeemed.restored)
         if active is not None:
             book.release_hold(active, state="RELEASED")
         return
-    refuse_other_hold(book, order_external_id)
     if active is not None:
         capture_for_order(book, active, points)
         return
-    redeemed = next((hold for hold in holds if hold.captured > hold.restored), None)
     if redeemed is not None:
         capture_for_order(book, redeemed, points)
         return
@@ -157,15 +160,19 @@ class DeductionCancelled:
 
 
 class RecordedOrder(NamedTuple):
-    """An order that is recorded."""
+    """An order that is recorded: whose it is, and what it was paid with in points that have not come back yet."""
 
     external_id: str
+    member_id: UUID
+    restorable_points: int
 
 
 RECORDED = Load(
     name="orders.recorded",
     row=RecordedOrder,
-    sql="SELECT external_id FROM order_directory WHERE external_id = ANY({cancelled_orders})",
+    sql="""SELECT d.external_id, d.member_id, o.deduction_points - o.restored_points FROM order_directory d
+           JOIN sales_order o ON o.member_id = d.member_id AND o.id = d.order_id
+           WHERE d.external_id = ANY({cancelled_orders})""",
     arguments={"cancelled_orders": ("text[]", lambda commands, now: [each.order_external_id for each in commands])},
     shared=True,
 )
@@ -177,7 +184,8 @@ HOLDS = holds_load(
 
 def _decide_cancellation(book: Book, command: CancelDeduction) -> DeductionCancelled:
     order = command.order_external_id
-    if book.shared(RECORDED.name, order) is not None:
+    recorded: RecordedOrder | None = book.shared(RECORDED.name, order)
+    if recorded is not None and recorded.member_id == book.member_id and recorded.restorable_points:
         raise OrderRecordedAlready(external_id=order)
     points = 0
     for hold in _holds_of(book, order):
@@ -207,7 +215,8 @@ CANCEL = Verb(
 async def cancel_deduction(work: Work, *, order_external_id: str, actor: Actor) -> DeductionCancelled:
     """Give back what was held or captured for an order that does not come about; again it changes nothing.
 
-    Refuses: NotFound (nothing was held for the order), OrderRecordedAlready (a refund gives back then). Locks: account.
+    Also what was captured beside the order, after it had been recorded without it. Refuses: NotFound (nothing was held
+    for the order), OrderRecordedAlready (it was paid with these points: a refund gives them back). Locks: account.
     """
     return await work.perform(CANCEL, await _cancellation(order_external_id, actor))
 
@@ -220,7 +229,7 @@ async def preview_cancellation(work: Work, *, order_external_id: str, actor: Act
 async def _cancellation(order_external_id: str, actor: Actor) -> CancelDeduction:
     member_id = await fetch_value(
         """SELECT member_id FROM points_hold WHERE order_external_id = $1
-           ORDER BY (state = 'ACTIVE') DESC, held_at DESC LIMIT 1""",
+           ORDER BY captured > restored DESC, state = 'ACTIVE' DESC, held_at DESC LIMIT 1""",
         order_external_id,
     )
     if member_id is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 from uuid import UUID
 
 from gamification.core.actors import SYSTEM, Actor
@@ -15,9 +15,10 @@ from gamification.members.references import Origin, Reference
 from gamification.members.service import ensure_members, known_members
 from gamification.orders.errors import RefundConflict
 from gamification.orders.service.commands import Intake, OrderRecorded, RecordOrder, RecordRefund, RefundRecorded
-from gamification.orders.service.decisions import INTAKE, INTAKE_WITH_LOTS
+from gamification.orders.service.decisions import INTAKE, INTAKE_PREVIEW, INTAKE_WITH_LOTS
 from gamification.orders.service.refunding import restore_refund, waiting_body
 from gamification.orders.service.requests import MemberName, NewOrder, NewRefund
+from gamification.points.service.holds import free_ended
 
 Request = NewOrder | NewRefund
 Recorded = OrderRecorded | RefundRecorded
@@ -31,9 +32,9 @@ async def record(
 
     An unknown member reference is refused (NotFound), or with `create_members` becomes a member to be claimed. A refund
     whose order is not here yet waits (status WAITING). Refuses: InvalidInput, AmountsDisagree, NotFound, OrderConflict,
-    RefundConflict, RefundExceedsPaid, LineUnknown, QuantityExceedsBought, RestorationExceedsDeduction. An order that
-    points pay for also: DeductionExceedsLines, OrderAlreadyHeld, CaptureExceedsHold, HoldCaptured, InsufficientPoints.
-    Locks: accounts.
+    RefundConflict, RefundExceedsPaid, LineUnknown, QuantityExceedsBought, RestorationExceedsDeduction, HoldCaptured.
+    An order that points pay for also: DeductionExceedsLines, OrderAlreadyHeld, CaptureExceedsHold, InsufficientPoints.
+    Locks: accounts; before them, alone, those whose hold of such an order has timed out and is not booked yet.
     """
     outcomes: list[Any] = [_shape_refusal(request) for request in requests]
     fit = [request for request, refused in zip(requests, outcomes, strict=True) if refused is None]
@@ -75,7 +76,7 @@ async def preview(work: Work, request: Request) -> Preview[Any]:
     member_id = (await _members_of([request], work, None)).get(_member_key(request))
     if member_id is None:
         raise _unknown(request)
-    return await work.preview(INTAKE_WITH_LOTS, _command(work, request, member_id, SYSTEM))
+    return await work.preview(INTAKE_PREVIEW, _command(work, request, member_id, SYSTEM))
 
 
 async def place_waiting(work: Work) -> int:
@@ -103,12 +104,17 @@ async def _perform(work: Work, commands: Sequence[Intake]) -> list[Recorded | Ex
     """One batch; lots are loaded only where a refund may claw back, or points pay."""
     if not commands:
         return []
+    await free_ended(work, [each.order.external_id for each in commands if _is_paid_with_points(each)])
     verb = INTAKE_WITH_LOTS if any(map(_moves_lots, commands)) else INTAKE
     return cast(list[Recorded | Exception], await work.perform_all(verb, commands))
 
 
 def _moves_lots(command: Intake) -> bool:
-    return isinstance(command, RecordRefund) or command.order.deduction_points > 0
+    return isinstance(command, RecordRefund) or _is_paid_with_points(command)
+
+
+def _is_paid_with_points(command: Intake) -> TypeGuard[RecordOrder]:
+    return isinstance(command, RecordOrder) and command.order.deduction_points > 0
 
 
 def _shape_refusal(request: Request) -> Refusal | None:

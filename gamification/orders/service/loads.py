@@ -14,8 +14,8 @@ from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import Intake, RecordOrder, RecordRefund
 from gamification.orders.service.events import events_load
 from gamification.points.book import Book
-from gamification.points.rows import holds_load
-from gamification.points.service.holds import active_holds_load
+from gamification.points.rows import extended_load, holds_load
+from gamification.points.service.holds import standing_holds_load
 
 
 class RefundRow(NamedTuple):
@@ -151,10 +151,20 @@ HOLDS = holds_load(
     },
 )
 """What was held for the orders of a batch, and what matched refunds may give back."""
-ORDER_EVENTS = events_load(_own_external_ids)
-ACTIVE_HOLDS = active_holds_load(
-    lambda commands: [each.order.external_id for each in _orders(commands) if each.order.deduction_points]
-)
+ORDER_EVENTS = events_load(lambda commands: [(each.member_id, each.order.external_id) for each in _orders(commands)])
+
+
+def _paid_with_points(commands: Sequence[Intake]) -> list[RecordOrder]:
+    return [each for each in _orders(commands) if each.order.deduction_points]
+
+
+def _their_ids(commands: Sequence[Intake]) -> list[str]:
+    return [each.order.external_id for each in _paid_with_points(commands)]
+
+
+STANDING_HOLDS = standing_holds_load(_their_ids)
+SEEN_HOLDS = standing_holds_load(_their_ids, over_ended=True)
+EXTENDED = extended_load(lambda commands: [each.member_id for each in _paid_with_points(commands)])
 
 
 def find_order(book: Book, external_id: str) -> KnownOrder | None:

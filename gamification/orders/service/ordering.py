@@ -21,7 +21,8 @@ from gamification.tiers.service import raise_tier
 def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
     """Deduct what points pay, post what the cash earns, and keep the order. The same again changes nothing.
 
-    Refuses: OrderConflict; where points pay, OrderAlreadyHeld, CaptureExceedsHold, HoldCaptured, InsufficientPoints.
+    Refuses: OrderConflict, HoldCaptured (other points than it says have paid for it); where points pay,
+    OrderAlreadyHeld, CaptureExceedsHold, InsufficientPoints.
     """
     order = command.order
     fingerprint = order.fingerprint()

@@ -14,16 +14,19 @@ from gamification.points.service.holds import (
     preview_release,
     release_hold,
 )
+from gamification.points.service.notices import finish_day, tell_of_expiry
 
 __all__ = [
     "HoldAnswer",
     "HoldPoints",
     "book_due",
     "capture_hold",
+    "finish_day",
     "has_history",
     "hold_points",
     "preview_capture",
     "preview_hold",
     "preview_release",
     "release_hold",
+    "tell_of_expiry",
 ]
