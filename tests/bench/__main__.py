@@ -186,7 +186,7 @@ async def up(
     try:
         for contender in contenders:
             if isinstance(contender, Pgbench):
-                contender.reads = {each.name: await statements_of(each, programme) for each in READS}
+                contender.reads = {each.name: await statements_of(each, programme, typed=True) for each in READS}
             try:
                 click.echo(f"Starting {contender.name} ...", err=True)
                 contender.start(programme, folder)

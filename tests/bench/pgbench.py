@@ -107,7 +107,8 @@ def replayed(statement: Statement) -> str:
     member, session = literal(id_of(MEMBER, SAMPLE)), literal(id_of(SESSION, SAMPLE))
     sql = " ".join(statement.sql.split())
 
-    sql = re.sub(r"\$(\d+)", lambda match: literal(statement.arguments[int(match[1]) - 1]), sql)
+    typed = [f"{literal(value)}::{kind}" for value, kind in zip(statement.arguments, statement.types, strict=True)]
+    sql = re.sub(r"\$(\d+)", lambda match: typed[int(match[1]) - 1], sql)
     for told, drawn in ((member, id_sql(MEMBER, ":i::bigint")), (session, id_sql(SESSION, ":i::bigint"))):
         sql = sql.replace(told, drawn)
     return sql

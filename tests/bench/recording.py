@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextvars
 
+import asyncpg
 import httpx
 
 from tests.bench.operations import OURS, Caller, Operation, is_good
 from tests.bench.programme import Measured
-from tests.bench.statements import Statement, in_process, recorded
+from tests.bench.statements import Statement, in_process, recorded, with_types
 
 SAMPLE, OTHER = 1, 2
 
 
-async def statements_of(operation: Operation, measured: Measured) -> list[Statement]:
+async def statements_of(operation: Operation, measured: Measured, *, typed: bool = False) -> list[Statement]:
     """What the first member's request sends, with the lookup of the session, when others have asked before."""
     asking = _statements_of(operation, measured)  # in an empty context, as a process of its own would
-    return await asyncio.create_task(asking, context=contextvars.Context())
+    statements = await asyncio.create_task(asking, context=contextvars.Context())
+    if not typed:
+        return statements
+    connection = await asyncpg.connect(measured.settings.database_url)
+    try:
+        return await with_types(statements, connection)
+    finally:
+        await connection.close()
 
 
 async def _statements_of(operation: Operation, measured: Measured) -> list[Statement]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, cast
 from unittest.mock import patch
 
+import asyncpg
 import httpx
 from asyncpg.connection import LoggedQuery
 from starlette.applications import Starlette
@@ -25,10 +26,11 @@ asks on a new connection about types that it has not met."""
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement as it was sent."""
+    """One statement as it was sent, and the SQL type of each argument where the database was asked for them."""
 
     sql: str
     arguments: tuple[Any, ...]
+    types: tuple[str, ...] = ()
 
 
 @asynccontextmanager
@@ -62,6 +64,14 @@ def recorded() -> Iterator[list[Statement]]:
 
     with patch.object(Client, "borrow", recording):
         yield seen
+
+
+async def with_types(statements: Iterable[Statement], connection: asyncpg.Connection) -> list[Statement]:
+    """The statements with the types that their parameters have."""
+    return [
+        replace(each, types=tuple(kind.name for kind in (await connection.prepare(each.sql)).get_parameters()))
+        for each in statements
+    ]
 
 
 def literal(value: Any) -> str:

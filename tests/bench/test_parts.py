@@ -135,10 +135,11 @@ def test_the_cpu_time_of_children_that_ended_is_counted() -> None:
 def test_a_recorded_statement_is_replayed_for_a_member_drawn_anew() -> None:
     """Parameters are written out, the recorded member becomes pgbench's, and no colon is taken for a variable."""
     at = datetime(2027, 3, 10, 4, 0, 1, 5, tzinfo=UTC)
-    sql = replayed(Statement("SELECT *\n FROM lot WHERE member_id = ANY($1) AND at > $2", ([id_of(MEMBER, 1)], at)))
+    sent = "SELECT *\n FROM lot WHERE member_id = ANY($1) AND at > $2"
+    sql = replayed(Statement(sent, ([id_of(MEMBER, 1)], at), ("uuid[]", "timestamptz")))
     drawn = "('019d4c01-0000-7000-8000-' || lpad(to_hex(:i::bigint), 12, '0'))::uuid"
     told = "'20270310T040001.000005+0000'::timestamptz"
-    assert sql == f"SELECT * FROM lot WHERE member_id = ANY(ARRAY[{drawn}]) AND at > {told}"
+    assert sql == f"SELECT * FROM lot WHERE member_id = ANY(ARRAY[{drawn}]::uuid[]) AND at > {told}::timestamptz"
 
 
 @pytest.mark.parametrize(
