@@ -107,6 +107,7 @@ def member_policy(settings: Settings) -> Policy:
         introspection=callers if settings.environment == "local" else frozenset(),
         documents_only=callers if settings.documents_only else frozenset(),
         seconds_max=settings.request_timeout_seconds,
+        execution=settings.execution,
     )
 
 
@@ -117,4 +118,5 @@ def staff_policy(settings: Settings) -> Policy:
         introspection=frozenset({"staff", *anonymous}),
         body_bytes_max=ADMIN_BODY_BYTES_MAX,
         seconds_max=settings.request_timeout_seconds,
+        execution=settings.execution,
     )

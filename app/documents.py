@@ -6,7 +6,7 @@ They are parsed and validated when the process starts, and at use neither is don
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -45,6 +45,9 @@ class TrustedDocuments:
     def by_text(self, text: str) -> TrustedDocument | None:
         """The trusted document with this very text, if it is one."""
         return self._by_id.get(document_id(text)) if self._by_id else None
+
+    def __iter__(self) -> Iterator[TrustedDocument]:
+        return iter(self._by_id.values())
 
     def ids(self) -> list[str]:
         """The ids of all trusted documents, sorted."""

@@ -3,6 +3,9 @@
 Preparing is: find the trusted document, or parse the text, measure it (app.measure), compare with the caller's limits,
 validate. What was found valid is kept, bounded, under its text; a document that is not valid is not kept, so that a
 flood of bad ones cannot push out the good. Execution gets the prepared document and repeats none of this.
+
+Documents that are kept are executed by their compiled operations (schema.execution), trusted ones compiled at the
+start; a text too long to be kept, and whatever compiled execution leaves alone, is executed by graphql-core.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, parse
+from graphql import ExecutionResult as CoreResult
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from app.comparisons import count_comparisons
 from app.documents import TrustedDocument, TrustedDocuments, document_id, validation_errors
@@ -23,11 +28,17 @@ from app.graphql_requests import OperationRequest, RequestRejected, rejected
 from app.limits import LIMITS, Audience, LimitExceeded, Limits, audience_of, check_comparisons, check_usage
 from app.measure import Usage, measure
 from schema.context import Context
-from schema.extensions import Schema
+from schema.execution.operations import Operation, Operations
+from schema.execution.subscriptions import subscribe
+from schema.extensions import PreparedDocument, Schema
 
 CACHED_DOCUMENTS_MAX = 512
 CACHED_TEXT_LENGTH_MAX = 16_384
 CACHED_SIZES_MAX = 16
+
+ExecutionMode = Literal["compiled", "core"]
+DEFAULT_EXECUTION: ExecutionMode = "compiled"
+"""How operations are executed where a policy does not say; the tests run in either mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,8 @@ class Policy:
     """What an endpoint lets whom do.
 
     `introspection` names who may ask for the schema, `documents_only` who may send trusted documents only, and
-    `get_any` whether a GET may carry a text of its own (else only a trusted document).
+    `get_any` whether a GET may carry a text of its own (else only a trusted document). `execution` is how: by compiled
+    operations, or by graphql-core alone.
     """
 
     limits: Mapping[Audience, Limits] = field(default_factory=lambda: LIMITS)
@@ -45,6 +57,7 @@ class Policy:
     body_bytes_max: int = 100_000
     seconds_max: float = 6.0
     streams_max: int = 1_000
+    execution: ExecutionMode = field(default_factory=lambda: DEFAULT_EXECUTION)
 
 
 @dataclass(slots=True)
@@ -54,6 +67,7 @@ class Prepared:
     document: DocumentNode
     operation: OperationDefinitionNode
     trusted: bool
+    compiled: Operation | None = None
 
     @property
     def kind(self) -> OperationType:
@@ -86,6 +100,7 @@ class Engine:
         self.policy = policy
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._comparisons_ceiling = max(each.comparisons_max for each in policy.limits.values()) + 1
+        self._operations = self._compiled_operations()
 
     def prepare(self, request: OperationRequest, context: Context) -> Prepared:
         """Raises RequestRejected: unknown or untrusted document, over a limit, not valid, no such operation."""
@@ -98,35 +113,103 @@ class Engine:
             raise rejected(message, "TRUSTED_DOCUMENT_REQUIRED", 403)
         else:
             document = self._checked(request, audience)
-        return Prepared(document, _operation(document, request.operation_name), trusted is not None)
+        operation = _operation(document, request.operation_name)
+        kept = trusted is not None or request.query in self._known
+        compiled = self._operations.of(document, operation) if self._operations and kept else None
+        return Prepared(document, operation, trusted is not None, compiled)
 
     async def execute(self, prepared: Prepared, request: OperationRequest, context: Context) -> ExecutionResult:
         """Run a query or a mutation. Errors in the answer are those that the caller may read."""
-        context.prepared = prepared.document
-        result = await self.schema.execute(
-            None,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=prepared.name,
-            operation_extensions=request.extensions,
-        )
+        result = await self._compiled_result(prepared, request, context)
+        if result is None:
+            context.prepared = prepared.document
+            result = await self.schema.execute(
+                None,
+                variable_values=request.variables,
+                context_value=context,
+                operation_name=prepared.name,
+                operation_extensions=request.extensions,
+            )
         return _shown(result, context, prepared)
 
     async def stream(
         self, prepared: Prepared, request: OperationRequest, context: Context
     ) -> AsyncGenerator[ExecutionResult, None]:
         """Run any operation over a streaming transport: each answer, with the errors that the caller may read."""
+        if prepared.kind is not OperationType.SUBSCRIPTION:
+            yield await self.execute(prepared, request, context)
+            return
+        async with aclosing(self._events(prepared, request, context)) as results:
+            async for result in results:
+                yield _shown(result, context, prepared)
+
+    async def _compiled_result(
+        self, prepared: Prepared, request: OperationRequest, context: Context
+    ) -> ExecutionResult | None:
+        """The answer of the compiled operation; none when there is none, and nothing was executed."""
+        if prepared.compiled is None:
+            return None
+        try:
+            found = await prepared.compiled.execute(
+                variables=request.variables, context=context, extensions=request.extensions
+            )
+        except Exception as error:  # noqa: BLE001 - as strawberry does: a fault of the execution itself
+            return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])
+        return ExecutionResult(found.data, found.errors) if found else None
+
+    async def _events(
+        self, prepared: Prepared, request: OperationRequest, context: Context
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """The answers to a subscription's events. A source that fails is the last answer, as with strawberry."""
+        try:
+            source = await self._source(prepared, request, context)
+            if isinstance(source, CoreResult):
+                yield PreExecutionError(None, source.errors)
+                return
+            async with aclosing(source) as results:
+                async for result in results:
+                    yield result if isinstance(result, ExecutionResult) else ExecutionResult(result.data, result.errors)
+        except Exception as error:  # noqa: BLE001 - answered
+            known = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+            yield ExecutionResult(None, [known])
+
+    async def _source(
+        self, prepared: Prepared, request: OperationRequest, context: Context
+    ) -> AsyncGenerator[CoreResult, None] | CoreResult:
+        if prepared.compiled is not None:
+            found = await subscribe(
+                prepared.compiled,
+                self.core,
+                prepared.document,
+                variables=request.variables,
+                context=context,
+                executor_class=self.schema.execution_context_class,
+                operation_extensions=request.extensions,
+            )
+            if found is not None:
+                return found
         context.prepared = prepared.document
-        source = await self.schema.stream(
+        stream = await self.schema.stream(
             None,
             variable_values=request.variables,
             context_value=context,
             operation_name=prepared.name,
             operation_extensions=request.extensions,
         )
-        async with aclosing(source):
-            async for result in source:
-                yield _shown(cast(ExecutionResult, result), context, prepared)
+        return cast(AsyncGenerator[CoreResult, None], stream)
+
+    def _compiled_operations(self) -> Operations | None:
+        """Operations of this schema with the trusted ones compiled; none where they must go through strawberry.
+
+        Extensions of the schema act inside of strawberry's own execution; only ours has nothing to do outside of it.
+        """
+        others = [each for each in self.schema.get_extensions() if not isinstance(each, PreparedDocument)]
+        if self.policy.execution == "core" or others:
+            return None
+        operations = Operations(self.core)
+        for trusted in self.documents:
+            operations.keep(trusted.document)
+        return operations
 
     def _trusted(self, request: OperationRequest) -> TrustedDocument | None:
         if request.document_id is None:

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(6.0, gt=0)
 
     documents_only: bool = Field(False, description="run trusted documents only, from the allow-list")
+    execution: Literal["compiled", "core"] = Field("compiled", description="how operations run; core is graphql-core")
     graphiql_tokens_file: str = Field("", description="tokens that fill GraphiQL's header editor; local only")
     log_format: Literal["json", "console"] = "json"
     clock_offset: timedelta = Field(timedelta(0), description="moves the product's clock, to live through days locally")

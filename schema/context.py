@@ -4,6 +4,7 @@ A context serves one operation: over a socket each operation gets a new one, so 
 one answer and a session that ended meanwhile is seen.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,6 +50,7 @@ class Context:
     connection_params: Mapping[str, Any] | None = None
     prepared: DocumentNode | None = None
     loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
+    readings: dict[Hashable, dict[Any, tuple[asyncio.Future[list[Any]], int]]] = field(default_factory=dict)
     now: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +65,24 @@ class Context:
         if loader is None:
             loader = self.loaders[batch] = DataLoader(load_fn=batch, max_batch_size=BATCH_MAX)
         return cast(V, await loader.load(key))
+
+    async def load_many(self, batch: Callable[[list[K]], Awaitable[Sequence[V]]], keys: Sequence[K]) -> list[V]:
+        """The same for many keys at once, in their order: those that this operation has not read yet, together."""
+        known = self.readings.setdefault(batch, {})
+        missing = [key for key in dict.fromkeys(keys) if key not in known]
+        if missing:
+            reading = asyncio.ensure_future(_read(batch, missing))
+            known.update((key, (reading, place)) for place, key in enumerate(missing))
+        found = {reading: await reading for reading in {known[key][0] for key in keys}}
+        return [cast(V, found[reading][place]) for reading, place in (known[key] for key in keys)]
+
+
+async def _read(batch: Callable[[list[K]], Awaitable[Sequence[Any]]], keys: list[K]) -> list[Any]:
+    """What a batch read answers, a portion at a time."""
+    found: list[Any] = []
+    for start in range(0, len(keys), BATCH_MAX):
+        found += await batch(keys[start : start + BATCH_MAX])
+    return found
 
 
 Info = strawberry.Info[Context, None]

@@ -9,8 +9,9 @@ from uuid import UUID
 import strawberry
 
 from gamification.core.work import Work
-from gamification.earning import queries
+from gamification.earning import queries, rules
 from schema.context import Info
+from schema.execution.batches import Answers, batched
 from schema.scalars import Fen, Points
 
 
@@ -46,18 +47,25 @@ class LadderMonths:
 class EarningOfMember:
     """What a member type of either schema gains from this slice."""
 
-    @strawberry.field(description="The current month on the spend ladder.")
-    async def ladder(self: Any, info: Info) -> LadderMonth:
-        row: queries.LadderView = await info.context.load(LadderMonths(info.context.work, info.context.now), self.id)
-        ahead = row.next
-        return LadderMonth(
-            month=row.month,
-            net_fen=Fen(row.net_fen),
-            rate_bp=row.rate_bp,
-            points=Points(row.points),
-            next_step=LadderStepAhead(
-                missing_fen=Fen(ahead.missing_fen), rate_bp=ahead.rate_bp, gain=Points(ahead.gain)
-            )
-            if ahead
-            else None,
-        )
+    @batched(description="The current month on the spend ladder.")
+    @staticmethod
+    async def ladder(members: Sequence[Any], info: Info) -> Answers[LadderMonth]:
+        reading = LadderMonths(info.context.work, info.context.now)
+        found = await info.context.load_many(reading, [member.id for member in members])
+        return [month_of(row) for row in found]
+
+
+def month_of(row: queries.LadderView) -> LadderMonth:
+    """A month on the ladder as it is shown."""
+    return LadderMonth(
+        month=row.month,
+        net_fen=Fen(row.net_fen),
+        rate_bp=row.rate_bp,
+        points=Points(row.points),
+        next_step=step_of(row.next) if row.next else None,
+    )
+
+
+def step_of(ahead: rules.NextStep) -> LadderStepAhead:
+    """The next step as it is shown."""
+    return LadderStepAhead(missing_fen=Fen(ahead.missing_fen), rate_bp=ahead.rate_bp, gain=Points(ahead.gain))

@@ -1,6 +1,6 @@
 """Members, as they see themselves: signing in through WeChat, the phone, the profile."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from gamification.core.actors import Actor
 from gamification.members import errors, models, queries, rules, service
 from schema.context import Info, own_id
 from schema.earning import EarningOfMember
+from schema.execution.batches import Answers, batched
 from schema.holds import HoldsOfMember
 from schema.permissions import Allow
 from schema.permissions import Member as IsMember
@@ -80,9 +81,11 @@ class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, E
         ids = [UUID(each) for each in node_ids]
         return [await member_of(each, info) if each == own else None for each in ids]
 
-    @strawberry.field(description="The bound phone number without its middle.")
-    async def phone(self, info: Info) -> str | None:
-        return await info.context.load(queries.MaskedPhones(info.context.desk.vault), self.id)
+    @batched(description="The bound phone number without its middle.")
+    @staticmethod
+    async def phone(members: Sequence[Any], info: Info) -> Answers[str | None]:
+        reading = queries.MaskedPhones(info.context.desk.vault)
+        return await info.context.load_many(reading, [member.id for member in members])
 
 
 def birthday_of(row: models.Member) -> Birthday | None:

@@ -17,6 +17,7 @@ from gamification.points import errors, explanations, queries, statements
 from gamification.points.models import GROWTH, POINTS
 from schema.context import Context, Info
 from schema.entry_filters import EntryKind, WhichEntries, kind_label, wanted_entries
+from schema.execution.batches import Answers, batched
 from schema.explanations import EntryExplanation
 from schema.live import Live, News
 from schema.nodes import number_of
@@ -162,7 +163,11 @@ class EntryPages:
 
 async def balance_of(member_id: UUID, info: Info) -> PointsBalance:
     """A member's balance, read together with others."""
-    row: queries.Balance = await info.context.load(Balances(info.context.work, info.context.now), member_id)
+    return shown_balance(await info.context.load(Balances(info.context.work, info.context.now), member_id))
+
+
+def shown_balance(row: queries.Balance) -> PointsBalance:
+    """A balance as it is shown."""
     return PointsBalance(
         available=Points(row.available),
         pending=Points(row.pending),
@@ -181,24 +186,28 @@ async def balance_of(member_id: UUID, info: Info) -> PointsBalance:
 class PointsOfMember:
     """What a member type of either schema gains from this slice."""
 
-    @strawberry.field(description="The member's points and growth at this moment.")
-    async def points(self: Any, info: Info) -> PointsBalance:
-        return await balance_of(self.id, info)
+    @batched(description="The member's points and growth at this moment.")
+    @staticmethod
+    async def points(members: Sequence[Any], info: Info) -> Answers[PointsBalance]:
+        reading = Balances(info.context.work, info.context.now)
+        found = await info.context.load_many(reading, [member.id for member in members])
+        return [shown_balance(row) for row in found]
 
-    @strawberry.field(description="The statement: entries of one account, the newest first, with running balance.")
+    @batched(description="The statement: entries of one account, the newest first, with running balance.")
+    @staticmethod
     async def entries(
-        self: Any,
+        members: Sequence[Any],
         info: Info,
         currency: WhichAccount = None,
         first: First = PAGE_DEFAULT,
         after: After = None,
         filter: WhichEntries = None,
-    ) -> Connection[PointsEntry]:
+    ) -> Answers[Connection[PointsEntry]]:
         page = ENTRIES.page(first, after)
         before: Any = page.after[0] if page.after else None
-        wanted = await wanted_entries(filter, info)
-        rows = await info.context.load(EntryPages(account_of(currency), before, page.limit, wanted), self.id)
-        return page.connection(rows, PointsEntry.of)
+        reading = EntryPages(account_of(currency), before, page.limit, await wanted_entries(filter, info))
+        found = await info.context.load_many(reading, [member.id for member in members])
+        return [page.connection(rows, PointsEntry.of) for rows in found]
 
 
 async def posted_behind(

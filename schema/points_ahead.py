@@ -11,6 +11,7 @@ import strawberry
 from gamification.core.work import Work
 from gamification.points import ahead_queries
 from schema.context import Info
+from schema.execution.batches import Answers, batched
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.scalars import Points
 
@@ -86,11 +87,10 @@ class NoticesOfMembers:
 
 
 async def _ahead(
-    info: Info, member_id: UUID, what: ahead_queries.What, after: Any, limit: int
-) -> list[ahead_queries.PointsAt]:
+    info: Info, balances: Sequence[Any], what: ahead_queries.What, after: Any, limit: int
+) -> list[list[ahead_queries.PointsAt]]:
     pages = PointsAheadOfMembers(info.context.work, info.context.now, what, after, limit)
-    found: list[ahead_queries.PointsAt] = await info.context.load(pages, member_id)
-    return found
+    return await info.context.load_many(pages, [balance.member_id for balance in balances])
 
 
 @strawberry.type
@@ -99,35 +99,40 @@ class PointsAhead:
 
     member_id: strawberry.Private[UUID]
 
-    @strawberry.field(
+    @batched(
         description=f"Points that will expire, by instant, the soonest first; at most {EXPIRING_MAX} instants.",
         deprecation_reason="`expiries` pages through all of them.",
     )
-    async def expiring(self, info: Info) -> list[ExpiringPoints]:
-        rows = await _ahead(info, self.member_id, "EXPIRING", None, EXPIRING_MAX)
-        return [ExpiringPoints.of(row) for row in rows]
+    @staticmethod
+    async def expiring(balances: Sequence[Any], info: Info) -> Answers[list[ExpiringPoints]]:
+        found = await _ahead(info, balances, "EXPIRING", None, EXPIRING_MAX)
+        return [[ExpiringPoints.of(row) for row in rows] for rows in found]
 
-    @strawberry.field(description="All points that will expire unless they are used, by instant, the soonest first.")
+    @batched(description="All points that will expire unless they are used, by instant, the soonest first.")
+    @staticmethod
     async def expiries(
-        self, info: Info, first: First = PAGE_DEFAULT, after: After = None
-    ) -> Connection[ExpiringPoints]:
+        balances: Sequence[Any], info: Info, first: First = PAGE_DEFAULT, after: After = None
+    ) -> Answers[Connection[ExpiringPoints]]:
         page = EXPIRIES.page(first, after)
-        rows = await _ahead(info, self.member_id, "EXPIRING", page.after and page.after[0], page.limit)
-        return page.connection(rows, ExpiringPoints.of)
+        found = await _ahead(info, balances, "EXPIRING", page.after and page.after[0], page.limit)
+        return [page.connection(rows, ExpiringPoints.of) for rows in found]
 
-    @strawberry.field(description="All pending points, by the instant at which they become usable, the soonest first.")
+    @batched(description="All pending points, by the instant at which they become usable, the soonest first.")
+    @staticmethod
     async def upcoming(
-        self, info: Info, first: First = PAGE_DEFAULT, after: After = None
-    ) -> Connection[UpcomingPoints]:
+        balances: Sequence[Any], info: Info, first: First = PAGE_DEFAULT, after: After = None
+    ) -> Answers[Connection[UpcomingPoints]]:
         page = UPCOMING.page(first, after)
-        rows = await _ahead(info, self.member_id, "ACTIVATING", page.after and page.after[0], page.limit)
-        return page.connection(rows, UpcomingPoints.of)
+        found = await _ahead(info, balances, "ACTIVATING", page.after and page.after[0], page.limit)
+        return [page.connection(rows, UpcomingPoints.of) for rows in found]
 
-    @strawberry.field(description="What the member was told of points that end, the latest to end first.")
+    @batched(description="What the member was told of points that end, the latest to end first.")
+    @staticmethod
     async def expiry_notices(
-        self, info: Info, first: First = PAGE_DEFAULT, after: After = None
-    ) -> Connection[ExpiryNotice]:
+        balances: Sequence[Any], info: Info, first: First = PAGE_DEFAULT, after: After = None
+    ) -> Answers[Connection[ExpiryNotice]]:
         page = NOTICES.page(first, after)
         before: Any = page.after
-        rows = await info.context.load(NoticesOfMembers(before, page.limit), self.member_id)
-        return page.connection(rows, ExpiryNotice.of)
+        reading = NoticesOfMembers(before, page.limit)
+        found = await info.context.load_many(reading, [balance.member_id for balance in balances])
+        return [page.connection(rows, ExpiryNotice.of) for rows in found]

@@ -11,6 +11,7 @@ import strawberry
 from gamification.core.work import Work
 from gamification.tiers import queries, rules
 from schema.context import Info
+from schema.execution.batches import Answers, batched
 from schema.scalars import Points
 
 
@@ -52,14 +53,21 @@ class TierProgresses:
 class TiersOfMember:
     """What a member type of either schema gains from this slice."""
 
-    @strawberry.field(description="The member's tier and the way to the next.")
-    async def tier_progress(self: Any, info: Info) -> TierProgress:
+    @batched(description="The member's tier and the way to the next.")
+    @staticmethod
+    async def tier_progress(members: Sequence[Any], info: Info) -> Answers[TierProgress]:
         context = info.context
-        row: queries.Progress = await context.load(TierProgresses(context.work, context.now), self.id)
-        return TierProgress(
-            current=tier_of(row.tier, context.locale),
-            since=row.since,
-            growth=Points(row.growth),
-            next=tier_of(row.next_tier, context.locale) if row.next_tier else None,
-            missing=None if row.missing is None else Points(row.missing),
-        )
+        reading = TierProgresses(context.work, context.now)
+        found = await context.load_many(reading, [member.id for member in members])
+        return [progress_of(row, context.locale) for row in found]
+
+
+def progress_of(row: queries.Progress, locale: str) -> TierProgress:
+    """A member's progress as the caller reads it."""
+    return TierProgress(
+        current=tier_of(row.tier, locale),
+        since=row.since,
+        growth=Points(row.growth),
+        next=tier_of(row.next_tier, locale) if row.next_tier else None,
+        missing=None if row.missing is None else Points(row.missing),
+    )

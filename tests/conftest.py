@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 import asyncpg
 import pytest
@@ -21,6 +22,7 @@ import redis.asyncio
 from tortoise.context import TortoiseContext
 
 import migrations
+from app import graphql_engine
 from app.local.programme import settings_from
 from app.local.secrets import NAMES
 from app.local.stores import Stores, disposable_stores
@@ -36,10 +38,12 @@ _servers = ExitStack()
 _stores = pytest.StashKey[Stores]()
 _numbers = count()
 
-# Servers that exist already are used when they are named; what a developer's shell says otherwise must not matter.
+# Servers that exist already are used when they are named, and EXECUTION=core runs everything by graphql-core; what a
+# developer's shell says otherwise must not matter.
 _given = {name: os.environ.pop(name) for name in ("DATABASE_URL", "REDIS_URL") if name in os.environ}
-for _name in Settings.model_fields:
+for _name in Settings.model_fields.keys() - {"execution"}:
     os.environ.pop(_name.upper(), None)
+graphql_engine.DEFAULT_EXECUTION = cast(graphql_engine.ExecutionMode, os.environ.get("EXECUTION", "compiled"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,6 +1,6 @@
 """Members as staff and integrations see them: found, blocked, known by a card."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, cast
@@ -13,6 +13,7 @@ from gamification.members import errors, models, queries, references, rules, ser
 from schema.admin.adjustment_lines import AdjustmentsOfMember
 from schema.context import Info
 from schema.earning import EarningOfMember
+from schema.execution.batches import Answers, batched
 from schema.holds import HoldsOfMember
 from schema.members import Birthday, ClaimNeedsStaff, Language, MemberNotActive, birthday_of
 from schema.nodes import key_of
@@ -51,6 +52,11 @@ class ReferenceNamespace(Enum):
 class MemberReference:
     namespace: ReferenceNamespace = strawberry.field(description="What the value is.")
     value: str = strawberry.field(description="The value.")
+
+
+def reference_of(reference: references.Reference) -> MemberReference:
+    """A reference as it is shown."""
+    return MemberReference(namespace=ReferenceNamespace(reference.namespace), value=reference.value)
 
 
 @strawberry.input(description="Something a member is known by.")
@@ -107,14 +113,17 @@ class Member(
         ids = [UUID(each) for each in node_ids]
         return [await member_of(each, info) if admits(READERS, info) else None for each in ids]
 
-    @strawberry.field(description="The bound phone number without its middle.")
-    async def phone(self, info: Info) -> str | None:
-        return await info.context.load(queries.MaskedPhones(info.context.desk.vault), self.id)
+    @batched(description="The bound phone number without its middle.")
+    @staticmethod
+    async def phone(members: Sequence[Any], info: Info) -> Answers[str | None]:
+        reading = queries.MaskedPhones(info.context.desk.vault)
+        return await info.context.load_many(reading, [member.id for member in members])
 
-    @strawberry.field(description=f"Cards and till ids the member is known by, at most {queries.REFERENCES_MAX}.")
-    async def references(self, info: Info) -> list[MemberReference]:
-        known: list[references.Reference] = await info.context.load(queries.references_by_members, self.id)
-        return [MemberReference(namespace=ReferenceNamespace(each.namespace), value=each.value) for each in known]
+    @batched(description=f"Cards and till ids the member is known by, at most {queries.REFERENCES_MAX}.")
+    @staticmethod
+    async def references(members: Sequence[Any], info: Info) -> Answers[list[MemberReference]]:
+        found = await info.context.load_many(queries.references_by_members, [member.id for member in members])
+        return [[reference_of(each) for each in known] for known in found]
 
     @strawberry.field(description="The member that this one became.")
     async def merged_into(self, info: Info) -> "Member | None":

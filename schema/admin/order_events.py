@@ -12,8 +12,9 @@ from schema.admin.orders import READERS
 from schema.context import Info
 from schema.order_events import OrderEventType
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
+from schema.previews import SHOWN, PreviewedEntry, previewed_entries
 from schema.scalars import Points
-from schema.usual_refusals import InvalidInput
+from schema.usual_refusals import InvalidInput, NotFound
 
 WAITING = Keyset("waitingOrderEvents", Key("received_at", datetime), Key("order_external_id", str), Key("type", str))
 
@@ -28,6 +29,14 @@ class OrderEventRecorded:
     waits: bool = strawberry.field(description="Whether it waits for its order, and takes effect with it.")
     points: Points = strawberry.field(description="Pending points that it brought forward, to now or to a later day.")
     available: Points | None = strawberry.field(description="Points usable after it; null while it waits.")
+
+
+@strawberry.type(description="What an event of an order would do; nothing was changed.")
+class OrderEventPreview:
+    already_recorded: bool = strawberry.field(description="Whether it is recorded already and would change nothing.")
+    points: Points = strawberry.field(description="Pending points that it would bring forward.")
+    available: Points = strawberry.field(description="Points usable afterwards.")
+    entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
 @strawberry.type(description="An event that waits for its order.")
@@ -60,8 +69,38 @@ RecordOrderEventResult = Annotated[
 ]
 
 
+PreviewOrderEventResult = Annotated[
+    OrderEventPreview | NotFound | InvalidInput,
+    strawberry.union("PreviewOrderEventResult", description="What it would do, or why not."),
+]
+
+
 @strawberry.type
 class OrderEventsQuery:
+    @strawberry.field(
+        description="What recordOrderEvent would do now, without doing it; its order has to be here.",
+        extensions=[WRITERS],
+    )
+    async def preview_order_event(
+        self, info: Info, input: Annotated[RecordOrderEventInput, strawberry.argument(description="The event.")]
+    ) -> PreviewOrderEventResult:
+        await check_store_of_order(info, input.order_external_id)
+        preview = await service.preview_event(
+            info.context.work,
+            order_external_id=input.order_external_id,
+            type=cast(ActivationEvent, input.type.value),
+            occurred_at=input.occurred_at,
+            actor=info.context.actor,
+        )
+        seen = preview.outcome()
+        assert seen.available is not None, "an event that waits is not previewed"
+        return OrderEventPreview(
+            already_recorded=seen.already_recorded,
+            points=Points(seen.points),
+            available=Points(seen.available),
+            entries=previewed_entries(preview, info.context.locale),
+        )
+
     @strawberry.field(description="Events that wait for their order, the longest first.", extensions=[READERS])
     async def waiting_order_events(
         self, info: Info, first: First = PAGE_DEFAULT, after: After = None

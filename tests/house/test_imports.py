@@ -115,6 +115,16 @@ def test_the_environment_is_read_by_processes_only() -> None:
         assert not names & {"environ", "getenv", "pydantic_settings", "dotenv"}, file.place
 
 
+def test_the_room_of_execution_knows_graphql_and_nothing_of_loyalty() -> None:
+    """`schema/execution` could be lifted out: it stands on the standard library, graphql-core and strawberry."""
+
+    def allowed(file: Source, module: str) -> bool:
+        return is_standard(module) or module.split(".")[0] in ("graphql", "strawberry") or module.startswith(room)
+
+    room = "schema.execution."
+    assert strangers(sources("schema/execution"), allowed) == []
+
+
 def test_verifiers_need_nothing_but_python() -> None:
     """Who doubts us runs a verifier on a bare Python: it imports the standard library alone."""
     verifiers = [source(Path(path)) for path in sorted((ROOT / "docs" / "verifiers").glob("*.py"))]

@@ -5,89 +5,50 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from contextvars import Context, copy_context
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-    run_state_machine_as_test,
-)
-from tortoise.context import TortoiseContext
+from hypothesis.stateful import Bundle, multiple, precondition, rule
 
-from gamification.core.clock import FixedClock
-from gamification.core.database import fetch
+from gamification.core.actors import SYSTEM
+from gamification.core.errors import Refusal
 from gamification.core.ids import new_id
-from gamification.earning.rules import EarningPolicy
+from gamification.orders import service as orders
+from gamification.orders.rules import RefundLine
+from gamification.orders.service import NewLine, OrderRecorded
 from gamification.points import service
 from gamification.points.errors import InsufficientPoints
-from gamification.points.rules import Expiry, PointsPolicy
-from tests.builders import SPEC_LADDER, TIERS, a_work, assert_invariants, balance, thorough
-from tests.conftest import MONDAY_MORNING
+from gamification.points.service import HoldPoints
+from tests.adjustments.builders import adjust, waive
 from tests.databases import Database
-from tests.machines.model import NEVER, SHANGHAI, Member
+from tests.machines.model import Hold
+from tests.machines.running import NAMES, Machine, hold_seqs, run_machine
+from tests.machines.shop_model import Line, Order, Parts
 from tests.moves import MOVE, Earn, GiveBack, Moved, Spend
-from tests.orders.builders import Shop, figures
 
-T = TypeVar("T")
-NAMES = ("mei", "lan")
-MONTHS = ("2026-03", "2026-02")
-
-
-class Runner:
-    """Runs coroutines of a synchronous machine, all in one context that has the ORM open."""
-
-    def __init__(self, runner: asyncio.Runner, context: Context) -> None:
-        self._runner, self._context = runner, context
-
-    def __call__(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return self._runner.run(coroutine, context=self._context)
+MEMBERS = st.sampled_from(NAMES)
+DAYS_PAID = st.sampled_from(["03-02", "03-03", "02-02"])
+LINES = st.lists(
+    st.builds(Line, st.integers(1, 30_000), st.integers(1, 2), st.sampled_from([True, True, False])),
+    min_size=1,
+    max_size=3,
+)
+PIECES_PAID_BY_POINTS = st.builds(Line, st.integers(1, 300), st.integers(1, 3), st.just(True))
 
 
-class LedgerMachine(RuleBasedStateMachine):
-    """Two members earn, buy, return, spend, get back, and wait; a model keeps the same books."""
+class PointsMachine(Machine):
+    """What moves points by itself: earn, spend, give back, staff's adjustments, time."""
 
-    orders = Bundle("orders")
     takings = Bundle("takings")
 
-    def __init__(self, run: Runner) -> None:
-        super().__init__()
-        self.run = run
-        self.clock = FixedClock(MONDAY_MORNING)
-        self.numbers = iter(range(10**6))
-        self.sent: list[Any] = []
-
-    @initialize(days=st.sampled_from([3, None, 40]), wait=st.sampled_from([0, 2]))
-    def publish(self, days: int | None, wait: int) -> None:
-        earning = EarningPolicy(100, 50, SPEC_LADDER)
-        self.work = a_work(self.clock, PointsPolicy(Expiry(days, "day"), wait), earning, TIERS)
-        self.shop = Shop(self.work)
-        self.members = {name: Member(days, wait) for name in NAMES}
-        self.ids = {name: self.run(self.shop.member(name)) for name in NAMES}
-
-    def member(self, name: str) -> Member:
-        """The model's member, now."""
-        model = self.members[name]
-        model.pass_time(self.clock.now())
-        return model
-
-    @rule(name=st.sampled_from(NAMES), points=st.integers(1, 400))
+    @rule(name=MEMBERS, points=st.integers(1, 400) | st.integers(400, 3_000))
     def earn(self, name: str, points: int) -> None:
-        command = Earn(member_id=self.ids[name], points=points, source=f"{new_id()}")
-        self.run(self.work.perform(MOVE, command))
-        self.member(name).accrue(self.clock.now(), [(None, points)])
+        self.run(self.work.perform(MOVE, Earn(member_id=self.ids[name], points=points, source=f"{new_id()}")))
+        self.member(name).accrue(self.now, [(None, points)])
 
-    @rule(target=takings, name=st.sampled_from(NAMES), points=st.integers(1, 300))
+    @rule(target=takings, name=MEMBERS, points=st.integers(1, 300))
     def spend(self, name: str, points: int) -> Any:
         command = Spend(member_id=self.ids[name], points=points, source=f"{new_id()}")
         model = self.member(name)
@@ -107,66 +68,259 @@ class LedgerMachine(RuleBasedStateMachine):
         if model.takings[place]:
             command = GiveBack(member_id=self.ids[name], seq=seq, source=f"{seq}", by_member=by_member)
             self.run(self.work.perform(MOVE, command))
-            model.give_back(self.clock.now(), place, by_member)
+            model.give_back(self.now, place, by_member)
             model.takings[place] = []
 
-    @rule(
-        target=orders,
-        name=st.sampled_from(NAMES),
-        month=st.sampled_from(MONTHS),
-        fen=st.lists(st.integers(1, 30_000), min_size=1, max_size=3),
-    )
-    def buy(self, name: str, month: str, fen: list[int]) -> tuple[str, str]:
-        order = f"{next(self.numbers)}"
-        request = self.shop.order(order, *fen, paid=f"{month[5:]}-02", member=name)
-        self.sent.append(request)
-        self.run(self.shop.sent(request))
-        self.member(name).buy(self.clock.now(), order, month, fen)
-        return name, order
-
-    @rule(order=orders, data=st.data())
-    def refund(self, order: tuple[str, str], data: st.DataObject) -> None:
-        name, external_id = order
+    @rule(name=MEMBERS, points=st.integers(-300, 300).filter(bool), currency=st.sampled_from(["POINTS", "GROWTH"]))
+    def adjust(self, name: str, points: int, currency: str) -> None:
         model = self.member(name)
-        lines = model.orders[external_id][1]
-        left = {number: line.fen - line.back_fen for number, line in enumerate(lines)}
-        parts = {
-            number: data.draw(st.just(fen // 2) | st.just(fen) | st.integers(0, fen)) for number, fen in left.items()
-        }
-        parts = {number: fen for number, fen in parts.items() if fen}
-        if parts:
-            request = self.shop.refund(f"r{next(self.numbers)}", external_id, None, *parts.items())
-            self.sent.append(request)
-            (answer,) = figures(self.run(self.shop.sent(request)))
-            assert answer[:2] == ("PLACED", sum(parts.values()))
-            model.refund(external_id, parts)
-
-    @rule(name=st.sampled_from(NAMES), month=st.sampled_from(MONTHS), fen=st.integers(1, 20_000), data=st.data())
-    def buy_and_return_the_other_way_round(self, name: str, month: str, fen: int, data: st.DataObject) -> None:
-        order, back = f"{next(self.numbers)}", data.draw(st.integers(1, fen))
-        requests: list[Any] = [
-            self.shop.refund(f"r{order}", order, None, (0, back)),
-            self.shop.order(order, fen, paid=f"{month[5:]}-03", member=name),
-        ]
-        self.sent.extend(requests)
-        if data.draw(st.booleans()):
-            self.run(self.shop.sent(*requests))
+        there = model.available if currency == "POINTS" else model.growth
+        outcome = self.outcome(adjust(self.work, self.ids[name], points, self.boss, currency=currency))
+        if there + points < 0:
+            assert isinstance(outcome, Refusal) and outcome.code == f"INSUFFICIENT_{currency}"
+        elif currency == "GROWTH":
+            model.growth += points
+        elif points > 0:
+            model.accrue(self.now, [(None, points)])
         else:
-            for request in requests:
-                self.run(self.shop.sent(request))
-        model = self.member(name)
-        model.buy(self.clock.now(), order, month, [fen])
-        model.refund(order, {0: back})
+            assert model.take(-points)
 
-    @rule(target=orders, name=st.sampled_from(NAMES), fen=st.integers(5_000, 30_000), hours=st.sampled_from([100, 60]))
-    def buy_and_return_half_of_it_later(self, name: str, fen: int, hours: int) -> tuple[str, str]:
-        order = f"{next(self.numbers)}"
-        self.run(self.shop.sent(self.shop.order(order, fen, member=name)))
-        self.member(name).buy(self.clock.now(), order, MONTHS[0], [fen])
+    @rule(name=MEMBERS, points=st.integers(1, 200))
+    def waive(self, name: str, points: int) -> None:
+        model = self.member(name)
+        outcome = self.outcome(waive(self.work, self.ids[name], points, self.boss))
+        if points > model.debt:
+            expected = "WAIVER_EXCEEDS_DEBT" if model.debt else "NOTHING_TO_WAIVE"
+            assert isinstance(outcome, Refusal) and outcome.code == expected
+        else:
+            model.debt -= points
+
+    @rule(hours=st.sampled_from([100, 60, 24, 7, 1, 24 * 40]))
+    def wait(self, hours: int) -> None:
         self.clock.advance(timedelta(hours=hours))
-        self.run(self.shop.sent(self.shop.refund(f"r{order}", order, fen // 2)))
-        self.member(name).refund(order, {0: fen // 2})
-        return name, order
+
+    @rule()
+    def sweep(self) -> None:
+        self.sweep_everything()
+
+
+class TillMachine(PointsMachine):
+    """Points held for orders that may come or not: captured, released, timed out, cancelled."""
+
+    def an_order_name(self, data: st.DataObject) -> str:
+        """One that is new, held for, captured for, or recorded."""
+        known = {hold.order for name in NAMES for hold in self.member(name).holds} | set(self.books.orders)
+        return data.draw(st.sampled_from([f"{next(self.numbers)}", *sorted(known)]))
+
+    def a_hold(self, name: str, data: st.DataObject) -> tuple[Hold, int]:
+        """A hold of the model, and the product's entry of it."""
+        place = data.draw(st.integers(0, len(self.member(name).holds) - 1))
+        return self.member(name).holds[place], self.run(hold_seqs(self, name))[place]
+
+    @staticmethod
+    def about(points: int) -> st.SearchStrategy[int]:
+        """So many, fewer, seldom a few more."""
+        return st.integers(1, points // 2 + 1) | st.integers(1, max(points, 1)) | st.integers(1, points + 20)
+
+    def someone_holds(self) -> Any:
+        return [name for name in NAMES if self.books.members[name].holds]
+
+    def compare(self, outcome: Any, refused: str | None) -> None:
+        """The product refuses what the model refuses, with the same code."""
+        assert (outcome.code if isinstance(outcome, Refusal) else None) == refused
+
+    def someone_has_points(self) -> Any:
+        return [name for name in NAMES if self.member(name).available]
+
+    @precondition(someone_has_points)
+    @rule(minutes=st.sampled_from([30, 60 * 50, 60 * 168]), data=st.data())
+    def hold(self, minutes: int, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.someone_has_points()))
+        points = data.draw(self.about(self.member(name).available))
+        order = self.an_order_name(data)
+        command = HoldPoints(
+            member_id=self.ids[name], actor=SYSTEM, key=f"{new_id()}", order_external_id=self.shop.named(order),
+            points=points, minutes=minutes,
+        )  # fmt: skip
+        seen = self.outcome(self.preview_hold(command))
+        outcome = self.outcome(service.hold_points(self.work, command))
+        if isinstance(seen, Refusal) and isinstance(outcome, Refusal):
+            assert seen.fields() == outcome.fields()
+        else:
+            assert seen == outcome
+        self.compare(outcome, self.books.hold(self.now, name, order, points, minutes))
+
+    async def preview_hold(self, command: HoldPoints) -> Any:
+        return (await service.preview_hold(self.work, command)).outcome()
+
+    @precondition(someone_holds)
+    @rule(data=st.data(), times=st.integers(1, 2))
+    def capture(self, data: st.DataObject, times: int) -> None:
+        name = data.draw(st.sampled_from(self.someone_holds()))
+        hold, seq = self.a_hold(name, data)
+        points = data.draw(st.none() | st.integers(1, hold.points + 1))
+        for _ in range(times):
+            outcome = self.outcome(
+                service.capture_hold(self.work, member_id=self.ids[name], seq=seq, points=points, actor=SYSTEM)
+            )
+            self.compare(outcome, self.books.capture(self.now, name, hold, points))
+
+    @precondition(someone_holds)
+    @rule(data=st.data(), times=st.integers(1, 2))
+    def release(self, data: st.DataObject, times: int) -> None:
+        name = data.draw(st.sampled_from(self.someone_holds()))
+        hold, seq = self.a_hold(name, data)
+        for _ in range(times):
+            outcome = self.outcome(service.release_hold(self.work, member_id=self.ids[name], seq=seq, actor=SYSTEM))
+            self.compare(outcome, self.books.release(self.now, name, hold))
+
+    @precondition(someone_holds)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.someone_holds()))
+        order, _ = self.a_hold(name, data)
+        outcome = self.outcome(
+            orders.cancel_deduction(self.work, order_external_id=self.shop.named(order.order), actor=SYSTEM)
+        )
+        self.compare(outcome, self.books.cancel(self.now, order.order))
+
+
+class LedgerMachine(TillMachine):
+    """Orders that cash and points pay, and their refunds, before or after them, of lines, amounts, or all."""
+
+    def has_orders(self) -> bool:
+        return bool(self.books.orders)
+
+    def request(self, order: Order, pays: int) -> Any:
+        """The order as the shop sends it."""
+        lines = tuple(
+            NewLine(f"sku-{place}", None, line.pieces, line.cost, line.eligible)
+            for place, line in enumerate(order.lines)
+        )
+        cash = sum(line.cost for line in order.lines) - pays
+        return self.shop.order(
+            order.name, paid=order.paid, member=order.owner, lines=lines, paid_fen=cash, deduction_points=pays
+        )
+
+    def new_order(self, data: st.DataObject, name: str | None = None) -> tuple[Order, int]:
+        """An order that is not recorded, and how many points are to pay for it."""
+        held = [
+            (hold.order, each) for each in NAMES for hold in self.member(each).holds
+            if hold.order not in self.books.orders
+        ]  # fmt: skip
+        fresh = (f"{next(self.numbers)}", data.draw(MEMBERS))
+        name, owner = (name, fresh[1]) if name else data.draw(st.sampled_from([fresh, *held]))
+        if data.draw(st.integers(0, 9)) == 0:
+            owner = data.draw(MEMBERS)
+        lines = data.draw(LINES | st.lists(PIECES_PAID_BY_POINTS, min_size=1, max_size=3))
+        there = self.member(owner).available
+        most = min(sum(line.cost for line in lines), there + 20 * (there > 0))
+        of_holds = [
+            points for hold in self.member(owner).holds if hold.order == name
+            for points in (hold.points, hold.captured, hold.points // 2) if 0 < points <= most
+        ]  # fmt: skip
+        pays = data.draw(st.just(0) | st.just(most) | st.integers(0, most) | st.sampled_from(of_holds or [0]))
+        return Order(name, owner, data.draw(DAYS_PAID), lines), pays
+
+    @rule(data=st.data())
+    def buy(self, data: st.DataObject) -> None:
+        order, pays = self.new_order(data)
+        request = self.request(order, pays)
+        (outcome,) = self.run(self.shop.send(request))
+        self.compare(outcome, self.books.buy(self.now, order, pays))
+        if isinstance(outcome, OrderRecorded):
+            self.sent.append(request)
+
+    @precondition(has_orders)
+    @rule(data=st.data())
+    def refund(self, data: st.DataObject) -> None:
+        order = data.draw(st.sampled_from(list(self.books.orders.values())))
+        what: Any = data.draw(st.sampled_from([self.some_lines, self.some_lines, self.an_amount, lambda *_: None]))(
+            order, data
+        )
+        if what in ({}, 0):
+            return
+        request = self.refund_request(order.name, what)
+        (outcome,) = self.run(self.shop.sent(request))
+        now = self.now
+        before = self.restored(order)
+        assert (outcome.status, outcome.placed_fen) == ("PLACED", self.books.refund(now, order, what))
+        assert outcome.points_restored == self.restored(order) - before
+        self.sent.append(request)
+
+    @staticmethod
+    def restored(order: Order) -> int:
+        return sum(line.restored for line in order.lines)
+
+    def some_lines(self, order: Order, data: st.DataObject) -> Parts:
+        parts: Parts = {}
+        for place, line in enumerate(order.lines):
+            fen = data.draw(st.just(line.fen_left) | st.integers(0, line.fen_left))
+            points = data.draw(st.none() | st.integers(0, line.points_left)) if line.points_left else None
+            pieces = data.draw(st.integers(0, line.pieces_left))
+            if fen or pieces or points:
+                parts[place] = (fen, pieces, points)
+        return parts
+
+    def an_amount(self, order: Order, data: st.DataObject) -> int:
+        return data.draw(st.just(order.fen_left) | st.integers(0, order.fen_left))
+
+    def refund_request(self, order: str, what: Parts | int | None) -> Any:
+        request = self.shop.refund(f"r{next(self.numbers)}", order, what if isinstance(what, int) else None)
+        if isinstance(what, dict):
+            lines = [RefundLine(place, pieces, fen, points) for place, (fen, pieces, points) in what.items()]
+            request = replace(request, lines=tuple(lines))
+        return request
+
+    @precondition(has_orders)
+    @rule(data=st.data(), what=st.sampled_from(["fen", "amount", "pieces", "points", "line"]))
+    def refund_more_than_there_is(self, data: st.DataObject, what: str) -> None:
+        order = data.draw(st.sampled_from(list(self.books.orders.values())))
+        place = data.draw(st.integers(0, len(order.lines) - 1))
+        line = order.lines[place]
+        asked: Any = {
+            "fen": {place: (line.fen_left + 1, 0, None)},
+            "amount": order.fen_left + 1,
+            "pieces": {place: (0, line.pieces_left + 1, None)},
+            "points": {place: (0, 0, line.points_left + 1)},
+            "line": {len(order.lines): (1, 0, None)},
+        }[what]
+        expected = {
+            "fen": "REFUND_EXCEEDS_PAID", "amount": "REFUND_EXCEEDS_PAID", "pieces": "QUANTITY_EXCEEDS_BOUGHT",
+            "points": "RESTORATION_EXCEEDS_DEDUCTION", "line": "LINE_UNKNOWN",
+        }  # fmt: skip
+        (outcome,) = self.run(self.shop.send(self.refund_request(order.name, asked)))
+        self.compare(outcome, expected[what])
+
+    @rule(name=MEMBERS, fen=st.integers(1, 40_000))
+    def refund_without_an_order(self, name: str, fen: int) -> None:
+        request = self.shop.refund(f"r{next(self.numbers)}", None, fen, member=name)
+        (outcome,) = self.run(self.shop.sent(request))
+        assert outcome.matched and outcome.requested_fen - outcome.placed_fen == self.books.match(self.now, name, fen)
+        self.sent.append(request)
+
+    @rule(data=st.data(), at_once=st.booleans(), back=st.none() | st.integers(1, 20_000))
+    def buy_and_return_the_other_way_round(self, data: st.DataObject, at_once: bool, back: int | None) -> None:
+        order, pays = self.new_order(data, f"{next(self.numbers)}")
+        refund, request = self.refund_request(order.name, back), self.request(order, pays)
+        batches = [[refund, request]] if at_once else [[refund], [request]]
+        outcomes = [each for batch in batches for each in self.run(self.shop.send(*batch))]
+        assert outcomes[0].status == "WAITING"
+        self.books.waiting[order.name] = [back]
+        self.compare(outcomes[1], self.books.buy(self.now, order, pays))
+        self.sent += [refund, request] if isinstance(outcomes[1], OrderRecorded) else [refund]
+
+    @rule(name=MEMBERS, cost=st.integers(5_000, 30_000), data=st.data(), hours=st.sampled_from([100, 60]))
+    def buy_and_return_half_of_it_later(self, name: str, cost: int, data: st.DataObject, hours: int) -> None:
+        pays = data.draw(st.just(0) | self.about(min(self.member(name).available, cost - 20)))
+        order = Order(f"{next(self.numbers)}", name, "03-02", [Line(cost, 1, True)])
+        (outcome,) = self.run(self.shop.send(self.request(order, pays)))
+        self.compare(outcome, self.books.buy(self.now, order, pays))
+        self.clock.advance(timedelta(hours=hours))
+        if isinstance(outcome, OrderRecorded):
+            fen = (order.fen_left + 1) // 2
+            self.run(self.shop.sent(self.refund_request(order.name, fen or None)))
+            self.books.refund(self.now, order, fen or None)
 
     @rule(data=st.data())
     def send_again(self, data: st.DataObject) -> None:
@@ -174,61 +328,8 @@ class LedgerMachine(RuleBasedStateMachine):
             repeated = data.draw(st.lists(st.sampled_from(self.sent), min_size=1, max_size=3))
             assert all(answer.already_recorded for answer in self.run(self.shop.sent(*repeated)))
 
-    @rule(hours=st.sampled_from([100, 60, 24, 7, 24 * 40]))
-    def wait(self, hours: int) -> None:
-        self.clock.advance(timedelta(hours=hours))
-
-    @rule()
-    def sweep(self) -> None:
-        assert self.run(service.book_due(self.work, list(self.ids.values()))) == []
-
-    @invariant()
-    def the_books_are_those_of_the_model(self) -> None:
-        for name in getattr(self, "members", {}):
-            model = self.member(name)
-            now = self.run(balance(self.work, self.ids[name]))
-            assert (now.available, now.pending, now.debt, now.growth) == (
-                model.available, model.pending, model.debt, model.growth,
-            )  # fmt: skip
-        self.run(assert_invariants("points", "earning", "tiers", "orders"))
-
-    def teardown(self) -> None:
-        """In the end, with everything booked, the lots are the model's, one by one."""
-        if hasattr(self, "members"):
-            self.sweep()
-            for name in NAMES:
-                lots = [(lot.points, lot.expires) for lot in self.member(name).lots if lot.points]
-                assert sorted(self.run(_lots(self.ids[name]))) == sorted(lots)
-            self.run(assert_invariants())
-
-
-async def _lots(member_id: Any) -> list[tuple[int, datetime]]:
-    rows = await fetch("SELECT remaining, expires_at FROM lot WHERE member_id = $1 AND open", member_id)
-    return [(row["remaining"], row["expires_at"].astimezone(SHANGHAI) if row["expires_at"] else NEVER) for row in rows]
-
-
-async def _open(database: Database) -> TortoiseContext:
-    context = await TortoiseContext().__aenter__()
-    await context.init(config=database.config())
-    return context
-
 
 def test_the_ledger_keeps_the_books_of_a_plain_model(database: Database) -> None:
-    """Whatever two members do and in whatever order: balances, debts, growth and lots are the model's, and all
-    invariants of all slices hold after each step."""
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        run = Runner(runner, copy_context())
-        context = run(_open(database))
-        try:
-            machine: Any = partial(LedgerMachine, run)
-            run_state_machine_as_test(
-                machine,
-                settings=settings(
-                    max_examples=thorough(10),
-                    stateful_step_count=40,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
-        finally:
-            run(context.__aexit__(None, None, None))
+    """Whatever two members, their tills and staff do and in whatever order: balances, debts, growth, lots, holds and
+    order lines are the model's, refusals too, and all invariants of all slices hold after each step."""
+    run_machine(LedgerMachine, database, examples=10, steps=40)

@@ -41,7 +41,7 @@ from tests.conftest import MONDAY_MORNING
 from tests.databases import Database
 from tests.machines.lifetimes_model import Member, Mode, Order
 from tests.machines.model import NEVER, SHANGHAI
-from tests.machines.test_ledger_machine import Runner
+from tests.machines.running import Runner
 from tests.moves import MOVE, Earn, GiveBack, Moved, Spend
 from tests.orders.builders import TILL, Shop
 

@@ -26,6 +26,9 @@ MEMBER = Actor("member", UUID(int=3))
 RECORD = """mutation ($input: RecordOrderEventInput!) { recordOrderEvent(input: $input) { __typename
     ... on OrderEventRecorded { orderExternalId type alreadyRecorded waits points available }
     ... on InvalidInput { field reason } } }"""
+PREVIEW = """query ($input: RecordOrderEventInput!) { previewOrderEvent(input: $input) { __typename
+    ... on OrderEventPreview { alreadyRecorded points available entries { kind points explanation } }
+    ... on NotFound { kind id } ... on InvalidInput { field } } }"""
 ORDER = "query ($id: String!) { order(externalId: $id) { receivedAt refundWindowClosedAt } }"
 WAITING = """query ($first: Int! = 20, $after: String) { waitingOrderEvents(first: $first, after: $after) {
     edges { node { orderExternalId type occurredAt receivedAt } } pageInfo { hasNextPage endCursor } } }"""
@@ -62,6 +65,26 @@ async def test_a_till_tells_that_an_order_was_received(work: Work, clock: FixedC
     before = await dump()
     again = await ask(shop.work, RECORD, TILL, input=an_event(order, "2026-03-02T09:45:00+08:00"))
     assert again == {**expected, "alreadyRecorded": True, "points": 0} and await dump() == before
+
+
+async def test_a_preview_says_what_an_event_would_do_and_writes_nothing(work: Work, clock: FixedClock) -> None:
+    """The same decision with its entries; of an order that is not here nothing can be said, and not to everybody."""
+    shop, _ = await a_shop(clock, ON_RECEIPT)
+    await shop.sent(shop.order("A", 10_000))
+    order, before = shop.named("A"), await dump()
+    assert await ask(shop.work, PREVIEW, TILL, input=an_event(order)) == {
+        "__typename": "OrderEventPreview", "alreadyRecorded": False, "points": 100, "available": 100,
+        "entries": [
+            {"kind": "ACTIVATION", "points": 0, "explanation": "The order was received: its points became usable."}
+        ],
+    }  # fmt: skip
+    unknown = await ask(shop.work, PREVIEW, TILL, input=an_event("nowhere"))
+    assert unknown == {"__typename": "NotFound", "kind": "order", "id": "nowhere"}
+    ahead = await ask(shop.work, PREVIEW, OWNER, input=an_event(order, "2026-03-03T09:30:00+08:00"))
+    assert ahead == {"__typename": "InvalidInput", "field": "occurredAt"}
+    with pytest.raises(RuntimeError, match="FORBIDDEN"):
+        await ask(shop.work, PREVIEW, READER, input=an_event(order))
+    assert await dump() == before
 
 
 async def test_an_event_that_is_told_too_early_waits_and_is_listed(work: Work, clock: FixedClock) -> None:

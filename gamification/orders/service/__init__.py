@@ -13,7 +13,14 @@ from gamification.orders.service.deducting import (
     preview_cancellation,
     quote_deduction,
 )
-from gamification.orders.service.events import EventRecorded, NewOrderEvent, apply_crossed, record_event, record_events
+from gamification.orders.service.events import (
+    EventRecorded,
+    NewOrderEvent,
+    apply_crossed,
+    preview_event,
+    record_event,
+    record_events,
+)
 from gamification.orders.service.intake import place_waiting, preview, record, record_one
 from gamification.orders.service.requests import NewLine, NewOrder, NewRefund
 
@@ -33,6 +40,7 @@ __all__ = [
     "place_waiting",
     "preview",
     "preview_cancellation",
+    "preview_event",
     "quote_deduction",
     "record",
     "record_event",

@@ -14,8 +14,8 @@ from uuid import UUID
 from gamification.core.actors import SYSTEM, Actor
 from gamification.core.database import fetch
 from gamification.core.draft import Command, Load, Verb
-from gamification.core.errors import InvalidInput, Refusal
-from gamification.core.work import Work
+from gamification.core.errors import InvalidInput, NotFound, Refusal
+from gamification.core.work import Preview, Work
 from gamification.orders.models import OrderEvent
 from gamification.orders.service.requests import check_external_id, check_instant
 from gamification.points.book import Book
@@ -173,6 +173,19 @@ async def record_event(
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+async def preview_event(
+    work: Work, *, order_external_id: str, type: ActivationEvent, occurred_at: datetime, actor: Actor
+) -> Preview[EventRecorded]:
+    """What an event would do now, not written; its outcome refuses as `record_event` does, and NotFound (the order)."""
+    event, now = NewOrderEvent(order_external_id, type, occurred_at), work.clock.now()
+    event.check(now)
+    found = (await _orders_of([order_external_id])).get(order_external_id)
+    if found is None:
+        raise NotFound(kind="order", id=order_external_id)
+    command = RecordEvent(member_id=found[0], order_id=found[1], event=event, received_at=now, actor=actor)
+    return await work.preview(RECORD_EVENT, command)
 
 
 def _shape_refusal(event: NewOrderEvent, now: datetime) -> Refusal | None:

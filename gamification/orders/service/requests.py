@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from gamification.core.encoding import encode_sorted
@@ -129,13 +129,23 @@ class NewRefund:
         return _digest(self, "member", "tolerant")
 
 
+@dataclass(frozen=True, slots=True)
+class _LineAsEver:
+    """A line of a refund that names no points: it is hashed as it was before lines could."""
+
+    line: int
+    quantity: int
+    fen: int
+
+
+def _plain(line: RefundLine) -> tuple[int, int, int]:
+    return line.line, line.quantity, line.fen
+
+
 def _digest(request: NewOrder | NewRefund, *left_out: str) -> bytes:
     body = {each.name: getattr(request, each.name) for each in fields(request) if each.name not in left_out}
-    if "lines" in body and isinstance(request, NewRefund):  # a line that names no points is what it always was
-        body["lines"] = [
-            {name: value for name, value in asdict(line).items() if (name, value) != ("points", None)}
-            for line in request.lines
-        ]
+    if isinstance(request, NewRefund):
+        body["lines"] = [line if line.points is not None else _LineAsEver(*_plain(line)) for line in request.lines]
     instants = {name: value.astimezone(UTC) for name, value in body.items() if isinstance(value, datetime)}
     return hashlib.sha256(encode_sorted(body | instants)).digest()
 
