@@ -49,7 +49,7 @@ def variant(text: str) -> tuple[str, dict[str, str]]:
 @click.option("--operations", help=f"Of {operation_names()}, separated by commas; all when left out.")
 @click.option("--variant", "variants", multiple=True, help="A variant of ours besides: NAME:KEY=VALUE,KEY=VALUE.")
 @click.option("--members", type=click.IntRange(1), default=100_000, show_default=True, help="Members that are seeded.")
-@click.option("--entries", type=click.IntRange(7), default=1_000_000, show_default=True, help="Their ledger entries.")
+@click.option("--entries", type=click.IntRange(10), default=1_000_000, show_default=True, help="Their ledger entries.")
 @click.option("--bulk", "with_bulk", is_flag=True, help="Measure settlement, import and the expiry sweep as well.")
 @click.option("--profile", is_flag=True, help="Instead, say where the time of ours goes, operation by operation.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every sample to this file.")

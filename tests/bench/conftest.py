@@ -18,7 +18,7 @@ from tests.bench.seeding import Size
 
 KEYS = {name: f"{number:02x}" * 32 for number, name in enumerate(NAMES, start=1)}
 FEW = Size(members=12, entries=120)
-MANY = Size(members=8_000, entries=56_000)
+MANY = Size(members=8_000, entries=80_000)
 
 
 @asynccontextmanager

@@ -30,16 +30,21 @@ from app.wiring import open_work
 from gamification import invariants
 from gamification.core.actors import SYSTEM, Actor
 from gamification.core.clock import FixedClock, SystemClock
+from gamification.core.errors import DEFAULT_LOCALE
 from gamification.core.work import Work
 from gamification.draws import service as draws
 from gamification.draws.rules import Plan, Prize
+from gamification.points.explanations import explain
 from tests.bench import seeding
 from tests.bench.seeding import CALENDAR, MEMBER, SESSION, TODAY, Size, id_of, seed
 
 DRAW = UUID("019d4c99-0000-7000-8000-000000000001")
 TOKEN_LIFETIME = timedelta(days=300)
 PRIZES = 1_000
-FILES = (Path(migrations.__file__).parent, Path(__file__).with_name("seeding.py"), Path(__file__))
+PEERS_SQL = Path(__file__).parent / "peers" / "functions.sql"
+"""What PostGraphile, Mercurius and pgbench call: one function per verb, in a schema of its own."""
+FILES = (Path(migrations.__file__).parent, Path(__file__).with_name("seeding.py"), Path(__file__), PEERS_SQL)
+"""What a seeded database is made by: a change of these makes it anew."""
 
 
 @dataclass(frozen=True)
@@ -171,13 +176,23 @@ async def make(environment: Mapping[str, str], size: Size) -> None:
     try:
         await seed(connection, size, DRAW)
         await connection.execute(PEERS_SQL.read_text())
+        await connection.executemany("INSERT INTO bench.sentence VALUES ($1, $2)", sentences())
     finally:
         await connection.close()
     await check_invariants(settings)
 
 
-PEERS_SQL = Path(__file__).parent / "peers" / "functions.sql"
-"""What PostGraphile, Mercurius and pgbench call: one function per verb, in a schema of its own."""
+def sentences() -> list[tuple[str, str]]:
+    """What the entries of a home page say, with the names of the figures in braces: the peers fill them in."""
+    figures = {"cycle_day": 111, "result": 222}
+    told = {"check_in": ("ACCRUAL", "check_in"), "draw_ticket": ("REDEMPTION", "ticket")}
+    found = []
+    for rule, (kind, source) in told.items():
+        text = explain(kind, source, {"rule": rule, "draw": "", "terms": "", "streak": 1, **figures}, DEFAULT_LOCALE)
+        for name, value in figures.items():
+            text = text.replace(str(value), f"{{{name}}}")
+        found.append((rule, text))
+    return found
 
 
 @asynccontextmanager

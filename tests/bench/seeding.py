@@ -29,6 +29,8 @@ SESSIONS_END = TODAY + timedelta(days=400)
 OPENING_POINTS = 1_000_000
 TICKET_POINTS = 50
 ENTRIES_BESIDES_CHECK_INS = 6
+CHECK_INS_MIN = 4
+"""So that a home page of five entries shows a ticket and check-ins, whose sentences the peers know."""
 CALENDAR = Calendar()
 
 MEMBER, SESSION, FIRST_ORDER, SECOND_ORDER, TICKET = range(1, 6)
@@ -43,8 +45,8 @@ class Size:
     entries: int
 
     def __post_init__(self) -> None:
-        if self.members < 1 or self.check_ins < 1:
-            least = ENTRIES_BESIDES_CHECK_INS + 1
+        if self.members < 1 or self.check_ins < CHECK_INS_MIN:
+            least = ENTRIES_BESIDES_CHECK_INS + CHECK_INS_MIN
             raise ValueError(f"at least one member, and at least {least} entries for each")
 
     @property

@@ -20,7 +20,7 @@ from tests.bench.__main__ import command, variant
 from tests.bench.readings import processes
 from tests.bench.seeding import Size
 
-SMALL = ("--members", "150", "--entries", "1050", "--rounds", "1", "--seconds", "0.2", "--clients", "4")
+SMALL = ("--members", "150", "--entries", "1500", "--rounds", "1", "--seconds", "0.2", "--clients", "4")
 OPERATIONS = ("R1", "R2", "W2", "W1")
 
 
@@ -61,7 +61,7 @@ def environment_of(pid: int) -> str:
     ("given", "told"),
     [
         (["--operations", "R9"], "unknown: R9; there are R1, R2, W2, W1, W1-1"),
-        (["--members", "10", "--entries", "60"], "at least 7 entries for each"),
+        (["--members", "10", "--entries", "99"], "at least 10 entries for each"),
         (["--only", "nobody"], "nobody is called that"),
         (["--only", "ours", "--variant", "x:unset"], "'x:unset' is not NAME:KEY=VALUE,KEY=VALUE"),
     ],
@@ -82,5 +82,5 @@ def test_a_variant_of_ours_is_a_name_and_an_environment() -> None:
 def test_a_size_says_how_many_check_ins_there_are() -> None:
     """What is not an opening balance, two orders or a ticket is check-ins."""
     assert Size(100_000, 1_000_000).check_ins == 4
-    with pytest.raises(ValueError, match="at least 7 entries for each"):
-        Size(10, 69)
+    with pytest.raises(ValueError, match="at least 10 entries for each"):
+        Size(10, 99)

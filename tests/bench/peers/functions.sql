@@ -16,6 +16,7 @@ CREATE TABLE bench.daily_points AS
     FROM policy_version CROSS JOIN LATERAL
         jsonb_array_elements_text(body -> 'daily_points') WITH ORDINALITY AS days(points, place)
     WHERE kind = 'checkins';
+CREATE TABLE bench.sentence (rule text PRIMARY KEY, text text NOT NULL); -- filled by programme.py from the product's
 ANALYZE bench.tier, bench.ladder_step, bench.daily_points;
 
 CREATE TYPE bench.points_balance AS
@@ -83,8 +84,9 @@ $$;
 CREATE FUNCTION bench.entry_points(e entry) RETURNS bigint LANGUAGE sql STABLE AS
     $$ SELECT e.available_delta + e.pending_delta + e.held_delta - e.debt_delta $$;
 CREATE FUNCTION bench.entry_explanation(e entry) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN e.trace ->> 'rule' = 'check_in' THEN format('连续签到第 %s 天奖励', e.trace ->> 'cycle_day')
-                WHEN e.source_type = 'ticket' THEN '购买抽奖券' ELSE '获得积分' END
+    SELECT replace(replace(text, '{cycle_day}', coalesce(e.trace ->> 'cycle_day', '')),
+                   '{result}', coalesce(e.trace ->> 'result', ''))
+    FROM bench.sentence WHERE rule = e.trace ->> 'rule'
 $$;
 
 CREATE FUNCTION bench.check_in_state() RETURNS bench.check_in_state LANGUAGE sql STABLE AS $$

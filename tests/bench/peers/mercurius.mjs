@@ -10,16 +10,16 @@ const byMember = (rows) => new Map(rows.map((row) => [row.member_id, row]));
 
 const tiers = await query("tiers", "SELECT code, name, threshold FROM bench.tier ORDER BY place", []);
 const steps = await query("steps", "SELECT from_fen, rate_bp FROM bench.ladder_step ORDER BY place", []);
+const sentences = new Map(
+  (await query("sentences", "SELECT rule, text FROM bench.sentence", [])).map(({ rule, text }) => [rule, text]),
+);
 const [{ points: dailyPoints }] = await query("daily", "SELECT points FROM bench.daily_points", []);
 
 const rateAt = (net) => steps.reduce((rate, step) => (step.from_fen <= net ? step.rate_bp : rate), 0);
 const pointsAt = (net) => Math.floor((net * rateAt(net)) / 10_000);
 const addDays = (day, days) => new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10);
 
-function explanation(entry) {
-  if (entry.trace.rule === "check_in") return `连续签到第 ${entry.trace.cycle_day} 天奖励`;
-  return entry.source_type === "ticket" ? "购买抽奖券" : "获得积分";
-}
+const explanation = ({ trace }) => sentences.get(trace.rule)?.replace(/\{(\w+)\}/g, (_, name) => trace[name]);
 
 function ladderOf(month, net, points) {
   const next = steps.find((step) => step.from_fen > net);
@@ -159,7 +159,7 @@ const loaders = {
       const rows = await query(
         "entries",
         `SELECT e.* FROM unnest($1::uuid[]) AS m(id) CROSS JOIN LATERAL (
-             SELECT member_id, currency, seq, kind, source_type, available, occurred_at, trace,
+             SELECT member_id, currency, seq, kind, available, occurred_at, trace,
                     available_delta + pending_delta + held_delta - debt_delta AS points
              FROM entry WHERE member_id = m.id AND currency = 'POINTS' ORDER BY seq DESC LIMIT $2) e`,
         [keysOf(queries), queries[0].params.first],
