@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from app.local.accounts import temporary_folder
 from app.local.programme import ROOT
 from tests.bench.__main__ import command, variant
+from tests.bench.contenders import own_variants
 from tests.bench.readings import processes
 from tests.bench.seeding import Size
 
@@ -42,7 +43,7 @@ def test_a_small_run_measures_and_leaves_nothing_running(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads((folder / "all.json").read_text())
     names = {name: [row["contender"] for row in rows] for name, rows in told["results"].items()}
-    everybody = {"ours", "strawberry + Tortoise, naive", "pgbench, same statements"}
+    everybody = {*own_variants(), "strawberry + Tortoise, naive", "pgbench, same statements"}
     assert {name: set(each) for name, each in names.items()} == dict.fromkeys(OPERATIONS, everybody)
     assert [each for each in told["samples"] if each["answers"] < 1 or each["failures"]] == []
     assert "### W1: check-in" in (folder / "all.md").read_text()
