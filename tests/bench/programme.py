@@ -170,7 +170,9 @@ async def make(environment: Mapping[str, str], size: Size) -> None:
     seeding_demonstration = ensure_demonstration(settings)  # in an empty context, as a process of its own would
     await asyncio.create_task(seeding_demonstration, context=contextvars.Context())
     async with opened(settings):
-        await _open_draw(await open_work(settings))
+        work = await open_work(settings)
+        work.clock = FixedClock(TODAY - timedelta(hours=1))  # before any run begins
+        await _open_draw(work)
     click.echo(f"Seeding {size.members:,} members with {size.entries:,} entries ...", err=True)
     connection = await asyncpg.connect(settings.database_url)
     try:
