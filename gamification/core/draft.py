@@ -17,6 +17,7 @@ from tortoise.models import Model
 
 from gamification.core.actors import Actor
 from gamification.core.calendar import Calendar
+from gamification.core.correlation import correlation_id
 from gamification.core.encoding import encode
 from gamification.core.policy import P, Policies, Version
 
@@ -66,8 +67,9 @@ class Load:
 class Guard:
     """A row of nobody's that the write itself protects: a draw still open, a goal not passed, a stock not empty.
 
-    `sql` is one UPDATE … RETURNING or SELECT … FOR KEY SHARE over `{claims}` (key, amount), summed per key. A key that
-    it does not return makes the write fail as stale, and the decision is made again on fresh rows.
+    `sql` is one UPDATE … RETURNING or SELECT … FOR KEY SHARE{skip} over `{claims}` (key, amount), summed per key. A key
+    that it does not return makes the write fail as stale, and the decision is made again on fresh rows. `{skip}` is
+    SKIP LOCKED in a write that must not wait.
     """
 
     name: str
@@ -120,8 +122,8 @@ class Draft:
         self.changes = 0
         self.rows: dict[Rows, list[tuple[Any, ...]]] = {}
         self.claims: list[tuple[Guard, UUID, int]] = []
-        self.events: list[Event] = []
-        self.jobs: list[tuple[str, str, str | None, datetime]] = []
+        self.events: list[tuple[Event, str | None]] = []
+        self.jobs: list[tuple[str, str, str | None, datetime, str | None]] = []
         self.receipts: list[tuple[str, str, str, bytes, bool, str]] = []
         self._loaded = loaded
         self._own: dict[str, list[Any]] = {}
@@ -164,10 +166,10 @@ class Draft:
 
     def emit(self, event: Event) -> None:
         """Tell the listeners of an event, through the outbox."""
-        self.events.append(event)
+        self.events.append((event, correlation_id.get()))
         self.changes += 1
 
     def schedule(self, job: str, payload: Mapping[str, Any], *, key: str | None, run_at: datetime) -> None:
         """Let a job run at an instant; a key makes it unique."""
-        self.jobs.append((job, encode(payload), key, run_at))
+        self.jobs.append((job, encode(payload), key, run_at, correlation_id.get()))
         self.changes += 1
