@@ -6,11 +6,10 @@ touches the database: `statements` turns loads and drafts into SQL and `work` ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 
 from tortoise.models import Model
@@ -42,6 +41,7 @@ class Event(Protocol):
 
 C = TypeVar("C", bound=Command)
 A = TypeVar("A")
+R = TypeVar("R")
 
 Argument = tuple[str, Callable[[Sequence[Any], datetime], Any]]
 
@@ -104,11 +104,15 @@ class Rows(NamedTuple):
 
 
 class Loaded:
-    """What the load statement brought: by member, and by key for what belongs to nobody."""
+    """What the load statement brought: by member, and by key for what belongs to nobody.
+
+    `common` keeps what all decisions over it work out alike, from their instant and the policies.
+    """
 
     def __init__(self) -> None:
         self.by_member: dict[str, dict[UUID, list[Any]]] = {}
         self.by_key: dict[str, dict[Any, Any]] = {}
+        self.common: dict[Any, Any] = {}
 
 
 class Draft:
@@ -128,14 +132,21 @@ class Draft:
         self._loaded = loaded
         self._own: dict[str, list[Any]] = {}
 
-    @cached_property
+    @property
     def on(self) -> date:
         """The business day of this unit of work."""
-        return self.calendar.business_date(self.now)
+        return self.common("on", lambda: self.calendar.business_date(self.now))
 
     def policy(self, kind: type[P], at: datetime | None = None) -> Version[P]:
         """The policy in force at an instant, now by default. Refuses: PolicyMissing."""
-        return self.policies.at(kind, at or self.now)
+        return self.common((kind, at), lambda: self.policies.at(kind, at or self.now))
+
+    def common(self, name: Hashable, work_out: Callable[[], R]) -> R:
+        """What is the same for every member of the batch, worked out by the first who asks."""
+        known = self._loaded.common
+        if name not in known:
+            known[name] = work_out()
+        return cast(R, known[name])
 
     def loaded(self, name: str) -> list[Any]:
         """This member's rows of a load, including those that earlier decisions of the batch added or replaced."""

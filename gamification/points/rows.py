@@ -169,7 +169,7 @@ ACCOUNTS = Load(
                   revoked, next_due_at FROM account WHERE member_id = ANY({members})
                   AND (SELECT m.status FROM member m WHERE m.id = account.member_id) <> 'MERGED'""",
 )
-"""Who was merged has no accounts any more. Their status is looked up one by one: joined, it may be read for everybody."""
+"""Who was merged has no accounts any more. The status is looked up one by one: joined, it may be read for everybody."""
 
 
 def _hold_row(*columns: Any) -> HoldRow:
