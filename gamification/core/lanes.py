@@ -200,7 +200,7 @@ class Lanes:
         verb = items[0].verb
         for part in [items] if is_nobodys(fault) else _halves(items):
             if len(by_member(part)) == 1:
-                await self._alone(part, verb.lots_max)
+                self._start(self._alone(part, verb.lots_max))
                 continue
             try:
                 async with self._beside:
