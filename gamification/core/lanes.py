@@ -121,14 +121,15 @@ class Lanes:
         The lanes that are free share what waits: while one is decided the other is written.
         """
         verb = self._queues[self._ready[0]][0].verb
-        most = min(FLUSH_MAX, -(-len(self._ready) // (self.limits.lanes - self._flushing)))
+        members = -(-len(self._ready) // (self.limits.lanes - self._flushing))
         taken: list[_Accepted] = []
         passed: list[UUID] = []
-        while self._ready and len(taken) < most:
+        while self._ready and members and len(taken) < FLUSH_MAX:
             member_id = self._ready.popleft()
             queue = self._queues[member_id]
             if queue[0].verb is verb:
                 taken += _turn(queue, verb, min(TURN_MAX, FLUSH_MAX - len(taken)))
+                members -= 1
             else:
                 passed.append(member_id)
         self._ready.extendleft(reversed(passed))
