@@ -13,17 +13,22 @@ import pytest
 
 from gamification.core.clock import FixedClock
 from gamification.core.correlation import correlation_id
-from gamification.core.database import fetch
+from gamification.core.database import fetch, fetch_value
 from gamification.core.draft import Verb
 from gamification.core.ids import new_id
-from gamification.core.lanes import LaneLimits
+from gamification.core.lanes import LaneLimits, Lanes
+from gamification.core.transactions import CONNECTION_LOST
 from tests.builders import a_crowd_of_connections, assert_invariants, booked, entries, some_members
 from tests.core.flushes import Watched, at_once, holding, turns
 from tests.core.test_work_races import GRAB, Grab, a_stock
 from tests.databases import Database
+from tests.draws.builders import a_programme as a_draws_programme
+from tests.draws.builders import an_open_draw, buy
 from tests.moves import MOVE, Break, Earn, Move, Moved, Spend, move_verb
 
 ONE_LANE = LaneLimits(lanes=1)
+KILL_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+              WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
 
 
 @pytest.fixture
@@ -63,7 +68,7 @@ async def test_many_who_are_held_do_not_hold_who_was_only_overtaken(crowd: Datab
         async with asyncio.timeout(60):
             while (True in [wait for _, _, wait in work.tries]) is False:  # until one of them waits for a lock
                 assert isinstance(await work.perform(MOVE, Earn(member_id=lan, points=1, source=str(new_id()))), Moved)
-        assert await work.perform(move_verb(1), Spend(member_id=lan, points=10, source="all")) is not None
+        await work.perform(move_verb(1), Spend(member_id=lan, points=10, source="all"))
         assert not any(task.done() for task in waiting)
     assert await asyncio.gather(*waiting) == [Moved(2, 4, 6, 0, 0)] * 8
 
@@ -121,6 +126,22 @@ async def test_as_many_are_served_as_there_is_stock(crowd: Database, clock: Fixe
     assert sorted([(await booked(each))[0] for each in members]) == [0] * 6 + [1] * 3
 
 
+async def test_a_draw_that_somebody_holds_delays_its_buyers_only(crowd: Database, clock: FixedClock) -> None:
+    """While a draw is locked, as by its closing, its buyer waits, and the one lane goes on serving the others."""
+    work = await a_draws_programme(clock)
+    work.lanes = Lanes(work, ONE_LANE)
+    draw_id, (mei, lan) = await an_open_draw(work), await some_members(clock, 2, points=100)
+    owner = await asyncpg.connect(crowd.url)
+    async with owner.transaction():
+        await owner.execute("SELECT FROM draw WHERE id = $1 FOR UPDATE", draw_id)
+        buying = asyncio.create_task(buy(work, draw_id, mei))
+        for source in "abcdef":
+            assert isinstance(await work.perform(MOVE, a_spending(lan, 1, source)), Moved)
+        assert not buying.done()
+    await owner.close()
+    assert (await buying).available == 50 and await booked(lan) == (94, 0, 0)
+
+
 @dataclass(frozen=True)
 class Seen:
     """A fact that something listens to."""
@@ -151,3 +172,83 @@ async def test_what_follows_belongs_to_the_request_that_caused_it(crowd: Databas
         for number in range(4)
         for job in ("test.later", "test.listener")
     ]
+
+
+def _tap(book: Any, command: Spend) -> Moved:
+    """Nothing but the receipt keeps this from being done twice: its entry has another source every time."""
+    posted = book.take(command.points, source=("test", str(new_id())), trace={})
+    return Moved(posted.seq, command.points, posted.available, 0, 0)
+
+
+TAP = Verb("test.tap", _tap, Moved, lots_max=4)
+
+
+async def settled(work: Watched, tap: Spend) -> Moved:
+    """The answer to a tap that is sent again, under its key, until it is answered."""
+    for _ in range(50):
+        try:
+            return await work.perform(TAP, tap)
+        except (*CONNECTION_LOST, asyncpg.InterfaceError, TimeoutError):
+            continue
+    raise AssertionError("fifty times without an answer")
+
+
+async def test_a_key_settles_what_a_lost_connection_left_open(database: Database, clock: FixedClock) -> None:
+    """Three programmes, each with connections of its own, spend for eight members while all backends are killed again
+    and again: every command is done exactly once, and its answer is its own."""
+    members = await some_members(clock, 8, points=1000)
+    owner, killing = await asyncpg.connect(database.url), asyncio.Lock()
+    killed: list[int] = []
+    faults: list[str] = []
+    answered: dict[UUID, list[int]] = {each: [] for each in members}
+
+    async def client(work: Watched, number: int) -> None:
+        for turn in range(12):
+            tap = Spend(member_id=members[(number + turn) % 8], points=1, source="", key=f"{number}.{turn}")
+            moved = await settled(work, tap)
+            assert await settled(work, tap) == moved, "the same key, the same answer"
+            answered[tap.member_id].append(moved.seq)
+            if sum(map(len, answered.values())) % 40 == 0:
+                async with killing:
+                    killed.append(await owner.fetchval(KILL_ALL))
+
+    async def programme(number: int) -> None:
+        async with a_crowd_of_connections(database, 4):
+            work = Watched(clock)
+            await asyncio.gather(*(client(work, 100 * number + each) for each in range(10)))
+            faults.extend(work.faults)
+
+    await asyncio.gather(*(programme(number) for number in range(3)))
+    await owner.close()
+    assert len(killed) == 9 and faults, "connections were cut in the middle of flushes"
+    assert await fetch_value("SELECT count(*) FROM receipt") == 360
+    for member_id, seqs in answered.items():
+        assert sorted(seqs) == list(range(2, len(seqs) + 2)), "every answer is an entry of its own"
+        assert await booked(member_id) == (1000 - len(seqs), 0, 0)
+    assert "DeadlockDetectedError" not in faults
+    await assert_invariants()
+
+
+async def test_three_programmes_over_eight_members_never_deadlock(database: Database, clock: FixedClock) -> None:
+    """Double taps from three programmes at once over the same few members: each tap is one entry, nobody is missing."""
+    members = await some_members(clock, 8, points=1000)
+    faults: list[str] = []
+
+    async def client(work: Watched, number: int) -> None:
+        for turn in range(10):
+            member_id = members[(7 * number + turn) % 8]
+            tap = Spend(member_id=member_id, points=1, source="", key=f"{number}.{turn}")
+            first, second = await asyncio.gather(work.perform(TAP, tap), work.perform(TAP, tap))
+            assert first == second
+
+    async def programme() -> None:
+        async with a_crowd_of_connections(database, 4):
+            work = Watched(clock)
+            await asyncio.gather(*(client(work, each) for each in range(12)))
+            faults.extend(work.faults)
+
+    await asyncio.gather(*(programme() for _ in range(3)))
+    assert "DeadlockDetectedError" not in faults
+    assert await fetch_value("SELECT count(*) FROM entry WHERE kind = 'REDEMPTION'") == 120
+    assert sum([(await booked(each))[0] for each in members]) == 8000 - 120
+    await assert_invariants()
