@@ -179,11 +179,11 @@ async def an_open_draw(work: Work) -> UUID:
 async def measured(bench: Bench, act: Callable[[UUID], Awaitable[object]], clients: int, number: int) -> Measured:
     """So many commands of different members by so many clients, each of which waits for its answer."""
     bench.clock.advance(timedelta(days=1))
-    todo = iter(random.sample(bench.members, number))
+    next_members = iter(random.sample(bench.members, number))
     taken: list[float] = []
 
     async def client() -> None:
-        for member_id in todo:
+        for member_id in next_members:
             began = time.perf_counter()
             await act(member_id)
             taken.append(time.perf_counter() - began)
