@@ -26,7 +26,7 @@ from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
 from app.security import SecureResponses
 from app.settings import Settings
 from app.transparency import transparency_routes
-from app.wiring import following_policies, open_work, opened_database
+from app.wiring import following_policies, open_work, opened_database, sharing_flushes
 from gamification.core.actors import Actor
 from gamification.orders.quotes import Quotes
 from schema.admin.root import schema as admin_schema
@@ -78,6 +78,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
             quotes = Quotes(settings.quote_key.get_secret_value())
             desk = await stack.enter_async_context(opened_desk(settings, work, access))
             await stack.enter_async_context(following_policies(work))
+            await stack.enter_async_context(sharing_flushes(settings, work))
             for door in ("member", "staff"):
                 doors.factories[door] = context_factory(work, desk, quotes, access, door)
             yield

@@ -18,7 +18,7 @@ from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 from gamification.core.correlation import correlation_id
-from gamification.core.errors import DEFAULT_LOCALE, InvalidInput, Refusal
+from gamification.core.errors import DEFAULT_LOCALE, InvalidInput, Overloaded, Refusal
 from gamification.core.ids import new_id
 from gamification.core.policy import PolicyMissing
 
@@ -72,7 +72,7 @@ def _shown(error: GraphQLError, locale: str, operation: str | None) -> GraphQLEr
         return error
     if isinstance(cause, InvalidInput):
         return _replaced(error, cause.message(locale), {"code": "BAD_USER_INPUT", "argument": cause.field})
-    if isinstance(cause, Refusal) and cause.code == "UNAUTHENTICATED":
+    if isinstance(cause, Overloaded) or (isinstance(cause, Refusal) and cause.code == "UNAUTHENTICATED"):
         return _replaced(error, cause.message(locale), {"code": cause.code})
     if isinstance(cause, PolicyMissing):
         return _replaced(error, cause.message(locale), {"code": cause.code, "kind": cause.kind})

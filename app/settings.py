@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     database_pool_min: int = Field(1, ge=0)
     database_pool_max: int = Field(4, ge=1, description="about twice the cores of this process")
     statement_cache_size: int = Field(1024, ge=0, description="0 behind PgBouncer in transaction mode")
+    write_lanes: int = Field(2, ge=0, description="flushes of writes at once; 0 writes every command alone")
+    write_waiting_max: int = Field(2000, ge=1, description="commands that may wait for a flush; more are refused")
     acquire_timeout_seconds: float = Field(2.0, gt=0)
     statement_timeout_seconds: float = Field(4.0, gt=0)
     lock_timeout_seconds: float = Field(2.0, gt=0)

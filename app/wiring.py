@@ -14,6 +14,7 @@ from app.database import database_config
 from app.keeper import keeper_of
 from app.settings import Settings
 from gamification.core.clock import Clock, OffsetClock, SystemClock
+from gamification.core.lanes import LaneLimits, opened_lanes
 from gamification.core.work import Work
 from gamification.jobs import REGISTRY
 from gamification.points.ledger import PointsLedger
@@ -48,6 +49,21 @@ async def opened_database(settings: Settings, name: str) -> AsyncIterator[None]:
         yield
     finally:
         await Tortoise.close_connections()
+
+
+@asynccontextmanager
+async def sharing_flushes(settings: Settings, work: Work) -> AsyncIterator[None]:
+    """Let commands that arrive one by one share transactions while inside; what was accepted is done at the end.
+
+    Beside the lanes, other connections of the pool serve members who are waited for.
+    """
+    if not settings.write_lanes:
+        yield
+        return
+    beside = max(1, settings.database_pool_max - settings.write_lanes)
+    limits = LaneLimits(lanes=settings.write_lanes, beside=beside, waiting_max=settings.write_waiting_max)
+    async with opened_lanes(work, limits):
+        yield
 
 
 @asynccontextmanager

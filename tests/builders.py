@@ -18,6 +18,7 @@ from gamification.core.clock import Clock
 from gamification.core.database import fetch, fetch_row, fetch_value
 from gamification.core.encoding import encode
 from gamification.core.ids import new_id
+from gamification.core.lanes import Lanes
 from gamification.core.policy import Policies, Policy, publish_policy
 from gamification.core.work import Work
 from gamification.earning.rules import EarningPolicy, LadderStep
@@ -60,10 +61,18 @@ def policies_of(*bodies: Policy) -> Policies:
     return policies
 
 
-def a_work(clock: Clock, *bodies: Policy, listeners: Mapping[str, Sequence[str]] | None = None) -> Work:
-    """A unit of work's surroundings under the given policies, or with none under those that the database holds."""
+def a_work(
+    clock: Clock, *bodies: Policy, listeners: Mapping[str, Sequence[str]] | None = None, laned: bool = False
+) -> Work:
+    """A unit of work's surroundings under the given policies, or with none under those that the database holds.
+
+    With `laned` single commands share flushes, as in the web process.
+    """
     policies = policies_of(*bodies) if bodies else None
-    return Work(clock=clock, ledger=PointsLedger(), policies=policies, listeners=listeners)
+    work = Work(clock=clock, ledger=PointsLedger(), policies=policies, listeners=listeners)
+    if laned:
+        work.lanes = Lanes(work)
+    return work
 
 
 async def publish(clock: Clock, *bodies: Any, effective_from: datetime | None = None) -> None:

@@ -126,10 +126,10 @@ class Overtaken(Work):
         self.times = times
         self.written: list[int] = []
 
-    async def _write(self, drafts: list[Draft]) -> list[UUID]:
+    async def _write(self, drafts: list[Draft], *, wait: bool) -> list[UUID]:
         if self.times:
             self.times -= 1
             await self.meanwhile()
-        accepted = await super()._write(drafts)
+        accepted = await super()._write(drafts, wait=wait)
         self.written.append(len(accepted))
         return accepted

@@ -6,17 +6,17 @@ touches the database: `statements` turns loads and drafts into SQL and `work` ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 from uuid import UUID
 
 from tortoise.models import Model
 
 from gamification.core.actors import Actor
 from gamification.core.calendar import Calendar
+from gamification.core.correlation import correlation_id
 from gamification.core.encoding import encode
 from gamification.core.policy import P, Policies, Version
 
@@ -41,6 +41,7 @@ class Event(Protocol):
 
 C = TypeVar("C", bound=Command)
 A = TypeVar("A")
+R = TypeVar("R")
 
 Argument = tuple[str, Callable[[Sequence[Any], datetime], Any]]
 
@@ -66,8 +67,9 @@ class Load:
 class Guard:
     """A row of nobody's that the write itself protects: a draw still open, a goal not passed, a stock not empty.
 
-    `sql` is one UPDATE … RETURNING or SELECT … FOR KEY SHARE over `{claims}` (key, amount), summed per key. A key that
-    it does not return makes the write fail as stale, and the decision is made again on fresh rows.
+    `sql` is one UPDATE … RETURNING or SELECT … FOR KEY SHARE{skip} over `{claims}` (key, amount), summed per key. A key
+    that it does not return makes the write fail as stale, and the decision is made again on fresh rows. `{skip}` is
+    SKIP LOCKED in a write that must not wait.
     """
 
     name: str
@@ -102,11 +104,15 @@ class Rows(NamedTuple):
 
 
 class Loaded:
-    """What the load statement brought: by member, and by key for what belongs to nobody."""
+    """What the load statement brought: by member, and by key for what belongs to nobody.
+
+    `common` keeps what all decisions over it work out alike, from their instant and the policies.
+    """
 
     def __init__(self) -> None:
         self.by_member: dict[str, dict[UUID, list[Any]]] = {}
         self.by_key: dict[str, dict[Any, Any]] = {}
+        self.common: dict[Any, Any] = {}
 
 
 class Draft:
@@ -120,20 +126,27 @@ class Draft:
         self.changes = 0
         self.rows: dict[Rows, list[tuple[Any, ...]]] = {}
         self.claims: list[tuple[Guard, UUID, int]] = []
-        self.events: list[Event] = []
-        self.jobs: list[tuple[str, str, str | None, datetime]] = []
+        self.events: list[tuple[Event, str | None]] = []
+        self.jobs: list[tuple[str, str, str | None, datetime, str | None]] = []
         self.receipts: list[tuple[str, str, str, bytes, bool, str]] = []
         self._loaded = loaded
         self._own: dict[str, list[Any]] = {}
 
-    @cached_property
+    @property
     def on(self) -> date:
         """The business day of this unit of work."""
-        return self.calendar.business_date(self.now)
+        return self.common("on", lambda: self.calendar.business_date(self.now))
 
     def policy(self, kind: type[P], at: datetime | None = None) -> Version[P]:
         """The policy in force at an instant, now by default. Refuses: PolicyMissing."""
-        return self.policies.at(kind, at or self.now)
+        return self.common((kind, at), lambda: self.policies.at(kind, at or self.now))
+
+    def common(self, name: Hashable, work_out: Callable[[], R]) -> R:
+        """What is the same for every member of the batch, worked out by the first who asks."""
+        known = self._loaded.common
+        if name not in known:
+            known[name] = work_out()
+        return cast(R, known[name])
 
     def loaded(self, name: str) -> list[Any]:
         """This member's rows of a load, including those that earlier decisions of the batch added or replaced."""
@@ -164,10 +177,10 @@ class Draft:
 
     def emit(self, event: Event) -> None:
         """Tell the listeners of an event, through the outbox."""
-        self.events.append(event)
+        self.events.append((event, correlation_id.get()))
         self.changes += 1
 
     def schedule(self, job: str, payload: Mapping[str, Any], *, key: str | None, run_at: datetime) -> None:
         """Let a job run at an instant; a key makes it unique."""
-        self.jobs.append((job, encode(payload), key, run_at))
+        self.jobs.append((job, encode(payload), key, run_at, correlation_id.get()))
         self.changes += 1

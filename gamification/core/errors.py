@@ -101,3 +101,15 @@ class IdempotencyConflict(Refusal):
         "zh-CN": "幂等键 {key} 已用于另一请求",
         "en": "The idempotency key {key} was used for another request.",
     }
+
+
+@dataclass(kw_only=True, eq=False)
+class Overloaded(Refusal):
+    """More commands wait already than this process, or this member, may have waiting; nothing was begun."""
+
+    kept = False
+    limit: int
+    messages = {
+        "zh-CN": "请求过多,已有 {limit} 个在等待,请稍后重试",
+        "en": "Too many requests: {limit} are waiting already. Try again in a moment.",
+    }

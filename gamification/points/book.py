@@ -61,8 +61,12 @@ class Book(Dues):
 
     def _lifetime(self, *, of_order: bool) -> tuple[int, datetime, datetime | None]:
         """Under which policy version what is booked now lives, when it activates, and when it expires."""
-        policy = self.policy(PointsPolicy)
-        return policy.version, *lifetime(policy.body, self.now, self.calendar, of_order=of_order)
+
+        def work_out() -> tuple[int, datetime, datetime | None]:
+            policy = self.policy(PointsPolicy)
+            return policy.version, *lifetime(policy.body, self.now, self.calendar, of_order=of_order)
+
+        return self.common(("lifetime", of_order), work_out)
 
     def take(
         self,

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from gamification.core.calendar import Calendar
-from gamification.core.correlation import correlation_id
 from gamification.core.draft import Load, Loaded
 from gamification.core.policy import Policies
 from gamification.core.statements import LedgerCall
@@ -44,9 +43,8 @@ class PointsLedger:
         book.book_due()
         return book
 
-    def arguments(self, books: Sequence[Book], *, wait: bool = True) -> list[Any]:
+    def arguments(self, books: Sequence[Book], *, wait: bool) -> list[Any]:
         """The parameters of `call` for some books, ordered by member."""
-        correlation = correlation_id.get()
         return [
             books[0].now,
             wait,
@@ -55,5 +53,5 @@ class PointsLedger:
             [row for book in books for row in book.lot_rows()],
             [allocation for book in books for allocation in book.allocations],
             [(book.member_id, *receipt) for book in books for receipt in book.receipts],
-            [(book.member_id, *job, correlation) for book in books for job in book.jobs],
+            [(book.member_id, *job) for book in books for job in book.jobs],
         ]

@@ -167,8 +167,9 @@ ACCOUNTS = Load(
     row=AccountRow,
     sql="""SELECT member_id, currency, version, seq, available, pending, held, debt, accrued, redeemed, expired,
                   revoked, next_due_at FROM account WHERE member_id = ANY({members})
-                  AND NOT EXISTS (SELECT FROM member m WHERE m.id = account.member_id AND m.status = 'MERGED')""",
+                  AND (SELECT m.status FROM member m WHERE m.id = account.member_id) <> 'MERGED'""",
 )
+"""Who was merged has no accounts any more. The status is looked up one by one: joined, it may be read for everybody."""
 
 
 def _hold_row(*columns: Any) -> HoldRow:

@@ -67,14 +67,14 @@ def test_statements_are_composed_once_per_combination() -> None:
     guard = Guard("open", "SELECT key FROM {claims}")
     rows = (Rows(Receipt, ("member_id", "key")),)
     assert load_statement((NAMES, WORDS)) is load_statement((NAMES, WORDS))
-    assert write_statement(CALL, rows, (guard,)) is write_statement(CALL, rows, (guard,))
+    assert write_statement(CALL, rows, (guard,), True) is write_statement(CALL, rows, (guard,), True)
 
 
 def test_rows_join_the_accepted_members_and_guards_come_last() -> None:
     """Only what belongs to an accepted member is written; scarce rows are locked after the accounts, in key order."""
     guard = Guard("open", "SELECT key FROM {claims} WHERE {now} IS NOT NULL")
     sql = write_statement(
-        CALL, (Rows(MonthSpend, ("member_id", "month", "net_fen"), ("member_id", "month")),), (guard,)
+        CALL, (Rows(MonthSpend, ("member_id", "month", "net_fen"), ("member_id", "month")),), (guard,), True
     )
     assert sql == (
         "WITH ok AS MATERIALIZED (SELECT w.member_id FROM accepted($1::timestamptz, $2::uuid[]) AS w(member_id)), "

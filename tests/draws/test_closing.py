@@ -114,11 +114,11 @@ async def test_a_sale_decided_before_the_closing_is_decided_again(work: Work, cl
     write = early._write
     seen: list[int] = []
 
-    async def closing_in_between(drafts: list[object]) -> object:
+    async def closing_in_between(drafts: list[object], *, wait: bool) -> object:
         seen.append(len(drafts))
         if len(seen) == 1:
             await draws.close_draw(work, draw_id=draw_id)
-        return await write(drafts)  # type: ignore[arg-type]
+        return await write(drafts, wait=wait)  # type: ignore[arg-type]
 
     early._write = closing_in_between  # type: ignore[method-assign, assignment]
     with pytest.raises(DrawNotOpen) as refusal:

@@ -89,8 +89,8 @@ BOUNDS = {
 NEVER_REFUSED = {"signOut"}
 """Mutations that always succeed: whoever signs out is signed out."""
 
-FAULTS_OF_OPERATION = {"POLICY_MISSING"}
-"""Refusals that say an installation was never set up; a client reads no more than that something is wrong."""
+FAULTS_OF_OPERATION = {"OVERLOADED", "POLICY_MISSING"}
+"""Refusals of no verb: the installation was never set up, the process has too much to do. They come as coded errors."""
 
 both = pytest.mark.parametrize("schema", [member, admin], ids=["member", "admin"])
 

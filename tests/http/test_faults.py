@@ -65,6 +65,7 @@ async def test_a_value_that_cannot_be_written_is_a_fault() -> None:
     [
         ("{ coded }", {}, "KNOWN", ["coded"]),
         ("{ picky }", {}, "BAD_USER_INPUT", ["picky"]),
+        ("{ busy }", {}, "OVERLOADED", ["busy"]),
         ("query($p: Points!) { echo(points: $p) }", {"p": "1"}, "BAD_USER_INPUT", None),
         ("query($p: Points!) { echo(points: $p) }", {}, "BAD_USER_INPUT", None),
         ("{ forMembers }", {}, "UNAUTHENTICATED", ["forMembers"]),

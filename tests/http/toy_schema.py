@@ -146,6 +146,10 @@ class Query:
     async def picky(self) -> str | None:
         raise errors.InvalidInput(field="name", reason="empty")
 
+    @strawberry.field(description="Has too much to do.")
+    async def busy(self) -> str | None:
+        raise errors.Overloaded(limit=3)
+
     @strawberry.field(description="An error with a code of its own.")
     async def coded(self) -> str | None:
         raise GraphQLError("Known.", extensions={"code": "KNOWN"})

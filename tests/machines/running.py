@@ -8,7 +8,7 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import asyncpg
 from hypothesis import HealthCheck, settings
@@ -59,7 +59,9 @@ class Runner:
 
 
 class Machine(RuleBasedStateMachine):
-    """Two members of a shop, and a model that keeps the same books."""
+    """Two members of a shop, and a model that keeps the same books; `laned` lets single commands share flushes."""
+
+    laned: ClassVar[bool] = False
 
     def __init__(self, run: Runner, database: Database) -> None:
         super().__init__()
@@ -79,7 +81,8 @@ class Machine(RuleBasedStateMachine):
         points = PointsPolicy(Expiry(days, "day"), wait, claw_back=reach)
         staff = AdjustmentsPolicy(10**6, 10**6, None, 30)
         earning = EarningPolicy(100, 50, SPEC_LADDER)
-        self.work = a_work(self.clock, points, earning, TIERS, DeductionPolicy(hold_minutes=30), staff)
+        deduction = DeductionPolicy(hold_minutes=30)
+        self.work = a_work(self.clock, points, earning, TIERS, deduction, staff, laned=self.laned)
         self.shop = Shop(self.work)
         self.ids = {name: self.run(self.shop.member(name)) for name in NAMES}
         self.boss: Actor = self.run(hire(self.clock, f"boss-{new_id()}", "owner"))

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from gamification.points.errors import InsufficientPoints
 from gamification.points.service import HoldPoints, holds
 from tests.adjustments.builders import adjust, waive
 from tests.databases import Database
-from tests.machines.model import Hold
+from tests.machines.model import Hold, Member
 from tests.machines.running import NAMES, Machine, hold_seqs, run_machine
 from tests.machines.shop_model import Line, Order, Parts
 from tests.moves import MOVE, Earn, GiveBack, Moved, Spend, move_verb
@@ -69,14 +71,29 @@ class PointsMachine(Machine):
     def spend(self, name: str, points: int) -> Any:
         command = Spend(member_id=self.ids[name], points=points, source=f"{new_id()}")
         model = self.member(name)
-        (outcome,) = self.run(self.work.perform_all(self.move, [command]))
-        if not model.take(points):
-            assert isinstance(outcome, InsufficientPoints)
-            assert (outcome.available, outcome.debt) == (model.available, model.debt)
-            assert outcome.missing == points - model.available + model.debt
+        (outcome,) = self.run(self.outcomes([command]))
+        if not spent(model, points, outcome):
             return multiple()
-        assert isinstance(outcome, Moved)
         return name, outcome.seq, len(model.takings) - 1
+
+    async def outcomes(self, commands: Sequence[Any]) -> Sequence[Any]:
+        """What becomes of commands that come at once: through lanes side by side, else as one batch."""
+        if not self.laned:
+            return await self.work.perform_all(self.move, commands)
+        return await asyncio.gather(*(self.work.perform(self.move, each) for each in commands), return_exceptions=True)
+
+    @rule(moves=st.lists(st.tuples(MEMBERS, st.booleans(), st.integers(1, 300)), min_size=2, max_size=8))
+    def earn_and_spend_at_once(self, moves: list[tuple[str, bool, int]]) -> None:
+        commands = [
+            (Earn if earns else Spend)(member_id=self.ids[name], points=points, source=f"{new_id()}")
+            for name, earns, points in moves
+        ]
+        for (name, earns, points), outcome in zip(moves, self.run(self.outcomes(commands)), strict=True):
+            if earns:
+                assert isinstance(outcome, Moved)
+                self.member(name).accrue(self.now, [(None, points)])
+            else:
+                spent(self.member(name), points, outcome)
 
     @rule(taking=takings, by_member=st.booleans())
     def give_back(self, taking: tuple[str, int, int], by_member: bool) -> None:
@@ -431,10 +448,30 @@ class ShortSightedMachine(LedgerMachine):
     move = move_verb(1)
 
 
-def test_the_ledger_keeps_the_books_of_a_plain_model(database: Database) -> None:
-    """Whatever two members, their tills and staff do and in whatever order: balances, debts, growth, lots, holds and
-    order lines are the model's, refusals too, and all invariants of all slices hold after each step."""
-    run_machine(LedgerMachine, database, examples=10, steps=40)
+class LanedMachine(LedgerMachine):
+    """The same through lanes, as in the web process."""
+
+    laned: ClassVar[bool] = True
+
+
+def spent(model: Member, points: int, outcome: Any) -> bool:
+    """Let the model spend as well: it is refused where the ledger refused, with the same figures."""
+    if model.take(points):
+        assert isinstance(outcome, Moved)
+        return True
+    assert isinstance(outcome, InsufficientPoints)
+    assert (outcome.available, outcome.debt) == (model.available, model.debt)
+    assert outcome.missing == points - model.available + model.debt
+    return False
+
+
+@pytest.mark.parametrize(("machine", "examples"), [(LedgerMachine, 10), (LanedMachine, 4)], ids=["alone", "in lanes"])
+def test_the_ledger_keeps_the_books_of_a_plain_model(
+    database: Database, machine: type[LedgerMachine], examples: int
+) -> None:
+    """Whatever two members, their tills and staff do and in whatever order, alone and through lanes: balances, debts,
+    growth, lots, holds and order lines are the model's, refusals too, and all invariants hold after each step."""
+    run_machine(machine, database, examples=examples, steps=40)
 
 
 def test_the_books_are_the_same_however_few_lots_are_loaded(

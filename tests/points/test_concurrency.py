@@ -8,6 +8,7 @@ from datetime import timedelta
 from random import Random
 
 import asyncpg
+import pytest
 
 from gamification.core.clock import FixedClock
 from gamification.points import service
@@ -32,10 +33,18 @@ from tests.databases import Database
 from tests.moves import MOVE, ClawBack, Earn, Move, Moved, Spend
 
 
-async def test_twenty_takes_from_a_hundred_points_never_overdraw(database: Database, clock: FixedClock) -> None:
+@pytest.fixture(params=[False, True], ids=["alone", "in lanes"])
+def laned(request: pytest.FixtureRequest) -> bool:
+    """Whether single commands share flushes: what is promised here holds on both paths."""
+    return bool(request.param)
+
+
+async def test_twenty_takes_from_a_hundred_points_never_overdraw(
+    database: Database, clock: FixedClock, laned: bool
+) -> None:
     """Of twenty spendings of 15 exactly six succeed; the others are refused with what was left for them."""
     async with a_crowd_of_connections(database):
-        work, mei = a_work(clock, FOR_EVER), await a_member(clock, points=100)
+        work, mei = a_work(clock, FOR_EVER, laned=laned), await a_member(clock, points=100)
         outcomes = await asyncio.gather(*(spend(work, mei, 15) for _ in range(20)), return_exceptions=True)
         assert Counter(type(each).__name__ for each in outcomes) == {"Moved": 6, "InsufficientPoints": 14}
         refusals = [each for each in outcomes if isinstance(each, InsufficientPoints)]
@@ -65,10 +74,12 @@ async def test_batches_that_overlap_in_any_order_do_not_deadlock(database: Datab
         await assert_invariants()
 
 
-async def test_a_row_that_somebody_holds_only_delays_its_own_member(database: Database, clock: FixedClock) -> None:
+async def test_a_row_that_somebody_holds_only_delays_its_own_member(
+    database: Database, clock: FixedClock, laned: bool
+) -> None:
     """While another transaction holds Mei's account, Lan's command is answered; Mei's waits and is then right."""
     async with a_crowd_of_connections(database):
-        work, (mei, lan) = a_work(clock, FOR_EVER), await some_members(clock, 2, points=10)
+        work, (mei, lan) = a_work(clock, FOR_EVER, laned=laned), await some_members(clock, 2, points=10)
         owner = await asyncpg.connect(database.url)
         holding = owner.transaction()
         await holding.start()
@@ -82,10 +93,12 @@ async def test_a_row_that_somebody_holds_only_delays_its_own_member(database: Da
         await assert_invariants()
 
 
-async def test_a_sweep_beside_spenders_books_each_expiry_once(database: Database, clock: FixedClock) -> None:
+async def test_a_sweep_beside_spenders_books_each_expiry_once(
+    database: Database, clock: FixedClock, laned: bool
+) -> None:
     """Sweepers and spenders meet at the instant of expiry: one EXPIRY per lot, no spending of what is gone."""
     async with a_crowd_of_connections(database):
-        short, work = a_work(clock, PointsPolicy(Expiry(1, "day"))), a_work(clock, FOR_EVER)
+        short, work = a_work(clock, PointsPolicy(Expiry(1, "day"))), a_work(clock, FOR_EVER, laned=laned)
         members = await some_members(clock, 10)
         for each in members:
             await earn(short, each, 30)
@@ -105,10 +118,12 @@ async def test_a_sweep_beside_spenders_books_each_expiry_once(database: Database
         await assert_invariants()
 
 
-async def test_claw_backs_beside_accruals_end_in_the_same_sum(database: Database, clock: FixedClock) -> None:
+async def test_claw_backs_beside_accruals_end_in_the_same_sum(
+    database: Database, clock: FixedClock, laned: bool
+) -> None:
     """Debt and its repayment in any interleaving: what is owed and what is there differ by what was posted."""
     async with a_crowd_of_connections(database):
-        work, mei = a_work(clock, FOR_EVER), await a_member(clock)
+        work, mei = a_work(clock, FOR_EVER, laned=laned), await a_member(clock)
         moves: list[Move] = [ClawBack(member_id=mei, points=7, source=f"c{n}") for n in range(10)]
         moves += [Earn(member_id=mei, points=6, source=f"e{n}") for n in range(10)]
         Random(3).shuffle(moves)

@@ -90,7 +90,8 @@ BOUGHT = Load(
 DRAW_OPEN = Guard(
     name="draw_open",
     sql="""SELECT d.id FROM draw d JOIN {claims} c ON c.key = d.id
-           WHERE d.state = 'OPEN' AND d.opens_at <= {now} AND d.closes_at > {now} ORDER BY d.id FOR KEY SHARE OF d""",
+           WHERE d.state = 'OPEN' AND d.opens_at <= {now} AND d.closes_at > {now}
+           ORDER BY d.id FOR KEY SHARE OF d{skip}""",
 )
 
 
