@@ -29,6 +29,7 @@ DRIFT = {
         {
             "points: I2 available and pending equal their lots, held equals the active holds",
             "points: I4 each bucket is the sum of its deltas",
+            "points: what came in is there, is owed, or went out",
             "points: what is outstanding is the same by lots, by accounts and by entries",
         },
     ),
