@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
 
 import schema
 from app.auth import Access, Door
@@ -19,7 +18,7 @@ from app.documents import TrustedDocuments
 from app.exports import Exports
 from app.graphiql import IdeEndpoint, graphiql_routes
 from app.graphql_engine import Policy
-from app.graphql_http import ContextFactory, graphql_routes
+from app.graphql_http import ContextFactory, DirectEndpoints, graphql_routes
 from app.health import health_routes
 from app.limits import Audience
 from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
@@ -51,11 +50,11 @@ class Doors:
     factories: dict[Door, ContextFactory]
     access: Access | None = None
 
-    def at(self, door: Door) -> Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]]:
+    def at(self, door: Door) -> ContextFactory:
         """A factory that may be handed out before the start."""
 
-        async def make(connection: HTTPConnection, parameters: Mapping[str, Any] | None) -> Context:
-            return await self.factories[door](connection, parameters)
+        def make(headers: Mapping[str, str], parameters: Mapping[str, Any] | None) -> Awaitable[Context]:
+            return self.factories[door](headers, parameters)
 
         return make
 
@@ -98,7 +97,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         *Exports(doors.at("staff"), doors.still_holds).routes(),
         *(graphiql_routes(GRAPHIQL_PATH, IDE_ENDPOINTS, settings.graphiql_tokens_file) if local else ()),
     ]
-    return SecureResponses(Starlette(routes=routes, lifespan=lifespan), https=not local)
+    return SecureResponses(DirectEndpoints(Starlette(routes=routes, lifespan=lifespan)), https=not local)
 
 
 def member_policy(settings: Settings) -> Policy:

@@ -16,8 +16,7 @@ from typing import Any
 
 import orjson
 from graphql import GraphQLError, OperationType
-from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
@@ -40,14 +39,19 @@ from app.graphql_requests import (
 )
 from app.graphql_socket import GraphQLSocket
 from app.graphql_stream import STREAM_HEADERS, send_events
-from app.security import Origins
+from app.security import Origins, headers_of
 from gamification.core.errors import Refusal
 from schema.context import Context, locale_of
 from schema.extensions import Schema
 
-ContextFactory = Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]]
-"""Makes the context of one operation from its request (and a socket's connection_init payload). Authentication
-happens here: it may raise a Refusal, which becomes 401 when its code is UNAUTHENTICATED and 403 otherwise."""
+ContextFactory = Callable[[Mapping[str, str], Mapping[str, Any] | None], Awaitable[Context]]
+"""Makes the context of one operation from the headers of its request, named in small letters, and a socket's
+connection_init payload. Authentication happens here: it may raise a Refusal, which becomes 401 when its code is
+UNAUTHENTICATED and 403 otherwise."""
+
+Headers = Mapping[str, str]
+RawHeaders = list[tuple[bytes, bytes]]
+CONTENT_TYPES = {each: f"{each}; charset=utf-8".encode() for each in (RESPONSE_JSON, LEGACY_JSON)}
 
 
 def graphql_routes(
@@ -68,6 +72,23 @@ def graphql_routes(
     ]
 
 
+class DirectEndpoints:
+    """An application whose GraphQL endpoints are reached at once; everything else takes the way of its routes.
+
+    The router and what the framework wraps around it cost as much as the rest of a small request, and an endpoint
+    answers its own errors.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+        routes = (route for route in app.routes if isinstance(route, Route))
+        self._endpoints = {each.path: each.endpoint for each in routes if isinstance(each.endpoint, GraphQLEndpoint)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or self.app)(scope, receive, send)
+
+
 class GraphQLEndpoint:
     """The HTTP side of one endpoint."""
 
@@ -79,12 +100,12 @@ class GraphQLEndpoint:
         self.streams = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         media_type = LEGACY_JSON
         try:
             self._admit_origin(headers)
             if scope["method"] == "OPTIONS":
-                await _send(send, 204, b"", self._preflight(headers))
+                await _send(send, 204, b"", _encoded(self._preflight(headers)))
                 return
             media_type = negotiate(headers.get("accept"))
             await self._serve(scope, receive, send, headers, media_type)
@@ -96,11 +117,11 @@ class GraphQLEndpoint:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers, media_type: str) -> None:
         request = await self._read(scope, receive, headers)
-        context = await self._context(scope, receive, headers)
+        context = await self._context(headers)
         prepared = self.engine.prepare(request, context)
         self._check_method(scope["method"], prepared, streams=media_type == EVENT_STREAM)
         if media_type == EVENT_STREAM:
-            again = partial(self._context, scope, receive, headers)
+            again = partial(self._context, headers)
             await self._stream(receive, send, headers, self._payloads(prepared, request, context, again))
         else:
             result = await self._execute(prepared, request, context)
@@ -115,9 +136,9 @@ class GraphQLEndpoint:
         check_content(headers)
         return request_from_json(await read_body(receive, headers, self.policy.body_bytes_max))
 
-    async def _context(self, scope: Scope, receive: Receive, headers: Headers) -> Context:
+    async def _context(self, headers: Headers) -> Context:
         try:
-            return await self.context_factory(HTTPConnection(scope, receive), None)
+            return await self.context_factory(headers, None)
         except Refusal as refusal:
             raise access_rejected(refusal, locale_of(headers.get("accept-language"))) from None
 
@@ -154,7 +175,7 @@ class GraphQLEndpoint:
         cross_origin = self.origins.response_headers(headers.get("origin"))
         self.streams += 1
         try:
-            await _send_start(send, 200, {**STREAM_HEADERS, **cross_origin})
+            await _send_start(send, 200, _encoded({**STREAM_HEADERS, **cross_origin}))
             await send_events(receive, send, payloads)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
@@ -204,10 +225,10 @@ class GraphQLEndpoint:
         body: bytes,
         more: Mapping[str, str] | None = None,
     ) -> None:
-        cross_origin = self.origins.response_headers(headers.get("origin"))
-        await _send(
-            send, status, body, {"content-type": f"{media_type}; charset=utf-8", **cross_origin, **(more or {})}
-        )
+        raw = [(b"content-type", CONTENT_TYPES[media_type])]
+        if more or "origin" in headers:
+            raw += _encoded({**self.origins.response_headers(headers.get("origin")), **(more or {})})
+        await _send(send, status, body, raw)
 
 
 def answer_of(result: ExecutionResult, media_type: str) -> tuple[int, bytes]:
@@ -230,11 +251,14 @@ def access_rejected(refusal: Refusal, locale: str) -> RequestRejected:
     return RequestRejected([error], 403)
 
 
-async def _send(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    await _send_start(send, status, {**headers, "content-length": str(len(body))})
+def _encoded(headers: Mapping[str, str]) -> RawHeaders:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def _send(send: Send, status: int, body: bytes, headers: RawHeaders) -> None:
+    await _send_start(send, status, [*headers, (b"content-length", b"%d" % len(body))])
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_start(send: Send, status: int, headers: Mapping[str, str]) -> None:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
+async def _send_start(send: Send, status: int, headers: RawHeaders) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -95,6 +96,7 @@ def own_id(info: Info) -> UUID:
     return own
 
 
+@lru_cache(maxsize=256)
 def locale_of(accept_language: str | None) -> str:
     """The language of messages for an Accept-Language header: zh-CN or en, whichever is preferred; zh-CN otherwise."""
     preferred: tuple[float, str] = (0.0, DEFAULT_LOCALE)

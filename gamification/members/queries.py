@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from gamification.core.database import fetch, fetch_row, fetch_value
+from asyncpg import Record
+
+from gamification.core.database import fetch, fetch_value
 from gamification.members.models import Integration, Member, Staff
 from gamification.members.phones import PhoneVault, SealedPhone
 from gamification.members.references import Reference
@@ -155,17 +157,19 @@ class SessionState:
     is_live: bool
 
 
-async def session_state(session_id: UUID) -> SessionState | None:
-    """The state of a session, or None when there is none."""
-    row = await fetch_row(
-        """SELECT s.member_id, s.staff_id, s.expires_at, w.role, w.stores,
+async def session_states(session_ids: Sequence[UUID]) -> dict[UUID, SessionState]:
+    """The states of sessions by id, as far as they exist."""
+    rows = await fetch(
+        """SELECT s.id, s.member_id, s.staff_id, w.role, w.stores, s.expires_at,
                   s.revoked_at IS NULL AND coalesce(m.status = 'ACTIVE', w.disabled_at IS NULL) AS is_live
            FROM session s LEFT JOIN member m ON m.id = s.member_id LEFT JOIN staff w ON w.id = s.staff_id
-           WHERE s.id = $1""",
-        session_id,
+           WHERE s.id = ANY($1)""",
+        list(session_ids),
     )
-    if row is None:
-        return None
+    return {row["id"]: _session_state(row) for row in rows}
+
+
+def _session_state(row: Record) -> SessionState:
     stores = frozenset(row["stores"] or ())
     return SessionState(row["member_id"], row["staff_id"], row["role"], stores, row["expires_at"], row["is_live"])
 
@@ -180,14 +184,15 @@ class SecretState:
     expires_at: datetime | None
 
 
-async def secret_state(secret_id: UUID) -> SecretState | None:
-    """The state of an integration's secret, or None when it or its integration is gone."""
-    row = await fetch_row(
-        """SELECT s.integration_id, s.hash, s.expires_at, i.scopes
+async def secret_states(secret_ids: Sequence[UUID]) -> dict[UUID, SecretState]:
+    """The states of integrations' secrets by id, but for those that are gone or whose integration is."""
+    rows = await fetch(
+        """SELECT s.id, s.integration_id, s.hash, i.scopes, s.expires_at
            FROM integration_secret s JOIN integration i ON i.id = s.integration_id
-           WHERE s.id = $1 AND i.disabled_at IS NULL""",
-        secret_id,
+           WHERE s.id = ANY($1) AND i.disabled_at IS NULL""",
+        list(secret_ids),
     )
-    if row is None:
-        return None
-    return SecretState(row["integration_id"], row["hash"], frozenset(row["scopes"]), row["expires_at"])
+    return {
+        row["id"]: SecretState(row["integration_id"], row["hash"], frozenset(row["scopes"]), row["expires_at"])
+        for row in rows
+    }
