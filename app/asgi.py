@@ -18,7 +18,7 @@ from app.documents import TrustedDocuments
 from app.exports import Exports
 from app.graphiql import IdeEndpoint, graphiql_routes
 from app.graphql_engine import Policy
-from app.graphql_http import ContextFactory, DirectEndpoints, graphql_routes
+from app.graphql_http import ContextFactory, GraphQLApplication, graphql_routes
 from app.health import health_routes
 from app.limits import Audience
 from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
@@ -97,7 +97,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         *Exports(doors.at("staff"), doors.still_holds).routes(),
         *(graphiql_routes(GRAPHIQL_PATH, IDE_ENDPOINTS, settings.graphiql_tokens_file) if local else ()),
     ]
-    return SecureResponses(DirectEndpoints(Starlette(routes=routes, lifespan=lifespan)), https=not local)
+    return SecureResponses(GraphQLApplication(routes, lifespan), https=not local)
 
 
 def member_policy(settings: Settings) -> Policy:

@@ -10,7 +10,7 @@ is not executed, `application/json` gets 200 for what GraphQL itself refuses and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ import orjson
 from graphql import GraphQLError, OperationType
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from app.documents import TrustedDocuments
@@ -72,21 +72,21 @@ def graphql_routes(
     ]
 
 
-class DirectEndpoints:
+class GraphQLApplication(Starlette):
     """An application whose GraphQL endpoints are reached at once; everything else takes the way of its routes.
 
     The router and what the framework wraps around it cost as much as the rest of a small request, and an endpoint
     answers its own errors.
     """
 
-    def __init__(self, app: Starlette) -> None:
-        self.app = app
-        routes = (route for route in app.routes if isinstance(route, Route))
-        self._endpoints = {each.path: each.endpoint for each in routes if isinstance(each.endpoint, GraphQLEndpoint)}
+    def __init__(self, routes: Sequence[BaseRoute], lifespan: Lifespan[GraphQLApplication] | None = None) -> None:
+        super().__init__(routes=routes, lifespan=lifespan)
+        plain = (route for route in routes if isinstance(route, Route))
+        self._endpoints = {each.path: each.endpoint for each in plain if isinstance(each.endpoint, GraphQLEndpoint)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        await (endpoint or self.app)(scope, receive, send)
+        await (endpoint or super().__call__)(scope, receive, send)
 
 
 class GraphQLEndpoint:
