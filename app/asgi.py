@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.desk import access_for, opened_desk
 from app.documents import TrustedDocuments
 from app.exports import Exports
 from app.graphiql import IdeEndpoint, graphiql_routes
-from app.graphql_engine import Policy
+from app.graphql_engine import Policy, Preparing
 from app.graphql_http import ContextFactory, GraphQLApplication, graphql_routes
 from app.health import health_routes
 from app.limits import Audience
@@ -31,6 +31,7 @@ from gamification.orders.quotes import Quotes
 from schema.admin.root import schema as admin_schema
 from schema.context import Context
 from schema.root import schema as member_schema
+from schema.screens import screens_of
 
 MEMBER_PATH = "/graphql"
 ADMIN_PATH = "/admin/graphql"
@@ -45,10 +46,14 @@ IDE_ENDPOINTS = (
 
 @dataclass
 class Doors:
-    """The context factories of both endpoints, and who knows the sessions; they exist once the process has started."""
+    """The context factories of both endpoints, who knows the sessions, and what trusted operations read ahead.
+
+    All of it exists once the process has started.
+    """
 
     factories: dict[Door, ContextFactory]
     access: Access | None = None
+    preparing: dict[str, Preparing] = field(default_factory=dict)
 
     def at(self, door: Door) -> ContextFactory:
         """A factory that may be handed out before the start."""
@@ -80,6 +85,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
             await stack.enter_async_context(sharing_flushes(settings, work))
             for door in ("member", "staff"):
                 doors.factories[door] = context_factory(work, desk, quotes, access, door)
+            doors.preparing.update((name, screen.prepare) for name, screen in screens_of(work).items())
             yield
 
     local = settings.environment == "local"
@@ -90,6 +96,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
             doors.at("member"),
             documents=TrustedDocuments.load(DOCUMENTS, member_schema._schema),
             policy=member_policy(settings),
+            preparing=doors.preparing,
         ),
         *graphql_routes(admin_schema, ADMIN_PATH, doors.at("staff"), policy=staff_policy(settings)),
         *health_routes(),

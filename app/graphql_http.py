@@ -23,7 +23,7 @@ from strawberry.types import ExecutionResult
 
 from app.documents import TrustedDocuments
 from app.faults import fault
-from app.graphql_engine import Engine, Policy, Prepared
+from app.graphql_engine import Engine, Policy, Prepared, Preparing
 from app.graphql_requests import (
     EVENT_STREAM,
     LEGACY_JSON,
@@ -62,10 +62,14 @@ def graphql_routes(
     documents: TrustedDocuments | None = None,
     policy: Policy | None = None,
     origins: Origins | None = None,
+    preparing: Mapping[str, Preparing] | None = None,
 ) -> list[BaseRoute]:
-    """One endpoint: HTTP, event streams and graphql-transport-ws under one path."""
+    """One endpoint: HTTP, event streams and graphql-transport-ws under one path.
+
+    `preparing` is what is done for a context before a trusted operation of that name; it may be filled later.
+    """
     policy, origins = policy or Policy(), origins or Origins()
-    engine = Engine(schema, documents or TrustedDocuments(), policy)
+    engine = Engine(schema, documents or TrustedDocuments(), policy, preparing)
     return [
         Route(path, GraphQLEndpoint(engine, context_factory, policy, origins)),
         WebSocketRoute(path, GraphQLSocket(engine, context_factory, policy, origins)),

@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from gamification.core.correlation import correlation_id
+from gamification.core.database import together
+from gamification.core.together import reading_together
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 KEYS_MAX = 256
 """Keys of one read; more make another."""
+
+
+async def read_all(
+    reads: Sequence[Callable[[list[K]], Awaitable[Sequence[Any]]]], keys: list[K]
+) -> list[Mapping[K, Any]]:
+    """What several batch reads answer for the same keys, as one statement where each of them is one."""
+    with reading_together(together()):
+        found = await asyncio.gather(*(read(keys) for read in reads))
+    return [dict(zip(keys, rows, strict=True)) for rows in found]
 
 
 class SharedReads(Generic[K, V]):

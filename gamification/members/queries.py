@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -20,9 +20,35 @@ PAGE_MAX = 100
 REFERENCES_MAX = 100
 
 
-async def members_by_ids(ids: Sequence[UUID]) -> list[Member | None]:
+class MemberLine(NamedTuple):
+    """A member as it is shown: the columns of the model, without the model."""
+
+    id: UUID
+    number: str
+    nickname: str | None
+    locale: str
+    status: str
+    birthday_month: int | None
+    birthday_day: int | None
+    joined_at: datetime
+    claimed_at: datetime | None
+    origin_channel: str
+    origin_store: str | None
+    merged_into_id: UUID | None
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a person has proved to be this member; an imported one waits to be claimed."""
+        return self.claimed_at is not None
+
+
+_LINE_COLUMNS = ", ".join(MemberLine._fields)
+
+
+async def members_by_ids(ids: Sequence[UUID]) -> list[MemberLine | None]:
     """Members in the order of their ids; None for who does not exist."""
-    found = {member.id: member for member in await Member.filter(id__in=list(ids))}
+    rows = await fetch(f"SELECT {_LINE_COLUMNS} FROM member WHERE id = ANY($1)", list(ids))
+    found = {row[0]: MemberLine._make(row) for row in rows}
     return [found.get(each) for each in ids]
 
 
@@ -101,7 +127,7 @@ class MemberFilter:
     status: str | None = None
 
 
-async def members_page(wanted: MemberFilter, *, after: UUID | None, limit: int) -> list[Member]:
+async def members_page(wanted: MemberFilter, *, after: UUID | None, limit: int) -> list[MemberLine]:
     """Up to `limit` members, the latest first, that come after an id in this order."""
     clauses, arguments = _narrowed(wanted)
     if after is not None:
@@ -109,8 +135,9 @@ async def members_page(wanted: MemberFilter, *, after: UUID | None, limit: int) 
         clauses.append(f"m.id < ${len(arguments)}")
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
     arguments.append(min(limit, PAGE_MAX + 1))
-    rows = await fetch(f"SELECT m.id FROM member m {where} ORDER BY m.id DESC LIMIT ${len(arguments)}", *arguments)
-    return [member for member in await members_by_ids([row["id"] for row in rows]) if member is not None]
+    limited = f"{where} ORDER BY m.id DESC LIMIT ${len(arguments)}"
+    rows = await fetch(f"SELECT {_LINE_COLUMNS} FROM member m {limited}", *arguments)
+    return [MemberLine._make(row) for row in rows]
 
 
 def _narrowed(wanted: MemberFilter) -> tuple[list[str], list[Any]]:
