@@ -76,12 +76,24 @@ class Guard:
     sql: str
 
 
+@dataclass(frozen=True, eq=False)
+class Price:
+    """What the commands of one member may cost together: SQL for the most of it, one number over a batch.
+
+    Declared once, at module level, as a `Load` is; `arguments` are named and computed as a load's.
+    """
+
+    sql: str
+    arguments: Mapping[str, Argument]
+
+
 @dataclass(frozen=True)
 class Verb(Generic[C, A]):
     """A change that is decided in pure Python: its name, what it reads, and the decision.
 
-    `lots_max` says how many of a member's soonest-expiring lots are loaded: 0 for verbs that spend nothing. A decision
-    that runs out of them raises `MoreLotsNeeded` and is made again over all of them.
+    `lots_max` says how many of a member's soonest-expiring lots are loaded: 0 for verbs that spend nothing. A verb with
+    a `price` loads of these only the first that hold as much. A decision that runs out of them raises `MoreLotsNeeded`
+    and is made again over all of them. Verbs that neither read nor post growth are `points_only`.
     """
 
     name: str
@@ -89,6 +101,8 @@ class Verb(Generic[C, A]):
     answer: type[A]
     loads: tuple[Load, ...] = ()
     lots_max: int = 0
+    price: Price | None = None
+    points_only: bool = False
 
 
 class MoreLotsNeeded(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,7 +13,7 @@ from uuid import UUID
 from tortoise.fields import CharField
 from tortoise.models import Model
 
-from gamification.core.draft import Draft, Guard, Load, Loaded, Rows
+from gamification.core.draft import Argument, Draft, Guard, Load, Loaded, Rows
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,11 @@ class LoadStatement:
 
     sql: str
     loads: tuple[Load, ...]
-    places: tuple[tuple[Load, str], ...]
+    own: tuple[Callable[[Sequence[Any], datetime], Any], ...]
 
     def arguments(self, members: Sequence[UUID], now: datetime, commands: Sequence[Any]) -> list[Any]:
         """The values of the statement's parameters for these members and commands."""
-        own = (load.arguments[name][1](commands, now) for load, name in self.places)
-        return [members, now, *own]
+        return [members, now, *(work_out(commands, now) for work_out in self.own)]
 
     def read(self, record: Any) -> tuple[int, Loaded]:
         """The newest policy revision, and the rows by member or key."""
@@ -55,16 +54,17 @@ def _unseen(place: str, sql_type: str) -> str:
 @cache
 def load_statement(loads: tuple[Load, ...]) -> LoadStatement:
     """One statement for several loads; composed once per combination."""
-    places: list[tuple[Load, str]] = []
+    arguments: list[Argument] = []
     columns = ["(SELECT coalesce(max(revision), 0) FROM policy_version)"]
     for load in loads:
         names = {"members": _unseen("$1", "uuid[]"), "now": _unseen("$2", "timestamptz")}
-        for name, (sql_type, _) in load.arguments.items():
-            places.append((load, name))
-            names[name] = _unseen(f"${len(places) + 2}", sql_type)
+        for name, argument in load.arguments.items():
+            if argument not in arguments:  # what several loads compute alike is sent once
+                arguments.append(argument)
+            names[name] = _unseen(f"${arguments.index(argument) + 3}", argument[0])
         columns.append(f"(SELECT array_agg(ROW(q.*)) FROM ({load.sql.format_map(names)}) q)")
     unused = "WHERE $1::uuid[] IS NOT NULL AND $2::timestamptz IS NOT NULL"
-    return LoadStatement(f"SELECT {', '.join(columns)} {unused}", loads, tuple(places))
+    return LoadStatement(f"SELECT {', '.join(columns)} {unused}", loads, tuple(work_out for _, work_out in arguments))
 
 
 @dataclass(frozen=True, slots=True)

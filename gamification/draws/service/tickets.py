@@ -5,13 +5,14 @@ Lock order: the member's POINTS account, then the draw FOR KEY SHARE, which sale
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from gamification.core.actors import Actor
-from gamification.core.draft import Command, Guard, Load, Verb
+from gamification.core.draft import Command, Guard, Load, Price, Verb
 from gamification.core.errors import NotFound
 from gamification.core.ids import new_id
 from gamification.core.work import Preview, Work
@@ -71,6 +72,10 @@ def _draws(commands: Any, now: datetime) -> list[UUID]:
     return list({command.draw_id for command in commands})
 
 
+def _most_of_one_member(commands: Any, now: datetime) -> int:
+    return max(Counter(command.member_id for command in commands).values(), default=1)
+
+
 DRAWS = Load(
     name="draws.on_sale",
     row=DrawOnSale,
@@ -82,10 +87,17 @@ DRAWS = Load(
 BOUGHT = Load(
     name="draws.bought",
     row=BoughtOn,
-    sql="""SELECT member_id, draw_id, business_date, count(*) FROM ticket
-           WHERE member_id = ANY({members}) AND draw_id = ANY({sold_draws})
-           GROUP BY member_id, draw_id, business_date""",
-    arguments={"sold_draws": ("uuid[]", _draws)},
+    sql="""SELECT t.* FROM (SELECT id FROM draw WHERE id = ANY({draws})
+                            AND (tickets_per_member IS NOT NULL OR tickets_per_member_day IS NOT NULL)) AS limited(id)
+           CROSS JOIN LATERAL (SELECT member_id, draw_id, business_date, count(*) FROM ticket
+                               WHERE member_id = ANY({members}) AND draw_id = limited.id
+                               GROUP BY member_id, draw_id, business_date) t""",
+    arguments={"draws": ("uuid[]", _draws)},
+)
+"""Of draws without a limit nobody's tickets are counted."""
+PRICE = Price(
+    "(SELECT max(ticket_points) * {most} FROM draw WHERE id = ANY({draws}))",
+    {"draws": ("uuid[]", _draws), "most": ("bigint", _most_of_one_member)},
 )
 DRAW_OPEN = Guard(
     name="draw_open",
@@ -133,7 +145,9 @@ def _refusal(book: Book, limit: Limit) -> TicketLimitReached:
     return TicketLimitReached(scope=limit.scope, limit=limit.limit, used=limit.used, resets_at=resets_at)
 
 
-BUY_TICKET = Verb("draws.buy_ticket", _decide, TicketBought, loads=(DRAWS, BOUGHT), lots_max=LOTS_MAX)
+BUY_TICKET = Verb(
+    "draws.buy_ticket", _decide, TicketBought, loads=(DRAWS, BOUGHT), lots_max=LOTS_MAX, price=PRICE, points_only=True
+)
 
 
 async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor, key: str) -> TicketBought:
