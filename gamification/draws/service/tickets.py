@@ -34,7 +34,10 @@ class BuyTicket(Command):
 
 @dataclass(frozen=True, slots=True)
 class TicketBought:
-    """The receipt of a ticket: its price, and the commitment and terms (SHA-256, hexadecimal) that it stands under."""
+    """The receipt of a ticket: its price, and the commitment and terms (SHA-256, hexadecimal) that it stands under.
+
+    `bought_at` is None in receipts from before it was kept. A replay may come when the draw is long settled.
+    """
 
     ticket_id: UUID
     draw_id: UUID
@@ -43,6 +46,8 @@ class TicketBought:
     terms_hash: str
     entry_seq: int
     available: int
+    bought_at: datetime | None = None
+    is_replay: bool = field(default=False, compare=False)
 
 
 class DrawOnSale(NamedTuple):
@@ -96,7 +101,7 @@ BOUGHT = Load(
 )
 """Of draws without a limit nobody's tickets are counted."""
 PRICE = Price(
-    "(SELECT max(ticket_points) * {most} FROM draw WHERE id = ANY({draws}))",
+    "(SELECT max(ticket_points)::numeric * {most} FROM draw WHERE id = ANY({draws}))",
     {"draws": ("uuid[]", _draws), "most": ("bigint", _most_of_one_member)},
 )
 DRAW_OPEN = Guard(
@@ -126,7 +131,7 @@ def _decide(book: Book, command: BuyTicket) -> TicketBought:
     bought.append(BoughtOn(book.member_id, draw.id, book.on, 1))
     return TicketBought(
         command.ticket_id, draw.id, draw.ticket_points, draw.commitment.hex(), draw.terms_hash.hex(),
-        posted.seq, posted.available,
+        posted.seq, posted.available, book.now,
     )  # fmt: skip
 
 
