@@ -88,16 +88,17 @@ def _column_types(model: type[Model]) -> Mapping[str, str]:
 def _rows_cte(name: str, rows: Rows, first: int) -> str:
     types = _column_types(rows.model)
     columns = ", ".join(f'"{column}"' for column in rows.columns)
-    arrays = ", ".join(
+    arrays = [
         f"${first + index}::{'text' if types[column] == 'JSONB' else types[column]}[]"
         for index, column in enumerate(rows.columns)
-    )
+    ]
     values = ", ".join(
-        f'r."{column}"::jsonb' if types[column] == "JSONB" else f'r."{column}"' for column in rows.columns
+        _value(column, array) + ("::jsonb" if types[column] == "JSONB" else "")
+        for column, array in zip(rows.columns, arrays, strict=True)
     )
     insert = (
         f'{name} AS (INSERT INTO "{rows.model._meta.db_table}" ({columns}) SELECT {values} '
-        f"FROM unnest({arrays}) AS r({columns}) JOIN ok ON ok.member_id = r.member_id"
+        f"FROM unnest({', '.join(arrays)}) AS r({columns}) JOIN ok ON ok.member_id = r.member_id"
     )
     if rows.replaces:
         kept = [column for column in rows.columns if column not in rows.replaces]
@@ -105,6 +106,13 @@ def _rows_cte(name: str, rows: Rows, first: int) -> str:
         keys = ", ".join(f'"{column}"' for column in rows.replaces)
         insert += f" ON CONFLICT ({keys}) DO UPDATE SET {changes}"
     return insert + ")"
+
+
+def _value(column: str, array: str) -> str:
+    """A row's value of a column, of which only one was sent where it is the same in all rows."""
+    if column == "member_id":
+        return f'r."{column}"'
+    return f'CASE WHEN cardinality({array}) = 1 THEN ({array})[1] ELSE r."{column}" END'
 
 
 def _guard_ctes(guard: Guard, name: str, first: int, *, wait: bool) -> tuple[str, str]:
@@ -155,10 +163,16 @@ def write_arguments(drafts: Iterable[Draft]) -> tuple[tuple[Rows, ...], tuple[Gu
     guards = tuple(sorted(claims, key=lambda guard: guard.name))
     arguments: list[Any] = []
     for rows in ordered:
-        arguments.extend(list(column) for column in zip(*values[rows], strict=True))
+        columns = zip(rows.columns, zip(*values[rows], strict=True), strict=True)
+        arguments.extend(_sent(name, column) for name, column in columns)
     for guard in guards:
         arguments.extend(list(column) for column in zip(*claims[guard], strict=True))
     return ordered, guards, arguments
+
+
+def _sent(name: str, column: tuple[Any, ...]) -> Sequence[Any]:
+    """The values of a column; one of them where all are the same, except of the column that says how many there are."""
+    return column[:1] if name != "member_id" and column.count(column[0]) == len(column) else column
 
 
 def _last_of_each_key(rows: Rows, added: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
