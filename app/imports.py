@@ -34,7 +34,7 @@ from gamification.orders.service.imports import BATCH_ROWS, OrderFile, Summary, 
 REJECTED, NOT_BEGUN, STOPPED = 1, 2, 3
 STATEMENT_SECONDS = 60.0
 """A batch of thousands may take longer than a request may."""
-GARBAGE_THRESHOLD = 100_000
+GARBAGE_THRESHOLD = 1_000_000
 REPORT_HEADER = ("line", "external_id", "rejected", "code", "reason")
 
 

@@ -182,5 +182,16 @@ class CharityMutation:
             display_name=input.display_name,
             key=input.idempotency_key,
         )
-        found = await queries.donations_by_ids(own, [done.donation_id])
-        return DonationMade(donation=Donation.of(found[done.donation_id]), available=Points(done.available))
+        return DonationMade(donation=await _donation_made(own, done), available=Points(done.available))
+
+
+async def _donation_made(member_id: UUID, done: service.Donated) -> Donation:
+    """The donation, which never changes; only a receipt from before all of it was kept has it read."""
+    if done.business_date is None or done.donated_at is None:
+        return Donation.of((await queries.donations_by_ids(member_id, [done.donation_id]))[done.donation_id])
+    return Donation.of(
+        queries.DonationLine(
+            member_id, done.donation_id, done.campaign_id, done.units, done.points, done.fen, done.entry_seq,
+            done.business_date, done.donated_at,
+        )
+    )  # fmt: skip

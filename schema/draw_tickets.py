@@ -9,6 +9,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.draws import errors, queries
+from gamification.draws.service import TicketBought
 from schema.context import Info
 from schema.draw_published import Draw, draw_of
 from schema.points import InsufficientPoints
@@ -82,6 +83,23 @@ class DrawTicket(relay.Node):
         draw = await draw_of(self.draw_id, info)
         assert draw is not None, "a draw with tickets has been published"
         return draw
+
+
+async def ticket_bought(member_id: UUID, done: TicketBought) -> DrawTicket:
+    """The ticket as it is: one that was bought just now has neither number nor win; any other is read."""
+    if done.is_replay or done.bought_at is None:
+        return DrawTicket.of((await queries.tickets_by_ids(member_id, [done.ticket_id]))[done.ticket_id])
+    return DrawTicket(
+        id=done.ticket_id,
+        key=str(done.ticket_id),
+        points=Points(done.points),
+        entry_seq=done.entry_seq,
+        bought_at=done.bought_at,
+        number=None,
+        win=None,
+        restored_entry_seq=None,
+        draw_id=done.draw_id,
+    )
 
 
 def win_of(row: queries.TicketRow) -> DrawTicketWin | None:

@@ -18,6 +18,7 @@ from schema.draw_tickets import (
     DrawTicketBought,
     DrawTicketPreview,
     PreviewDrawTicketResult,
+    ticket_bought,
 )
 from schema.live import Live, News
 from schema.nodes import key_of
@@ -103,9 +104,8 @@ class DrawsMutation:
             actor=Actor("member", own),
             key=idempotency_key,
         )
-        found = await queries.tickets_by_ids(own, [done.ticket_id])
         return DrawTicketBought(
-            ticket=DrawTicket.of(found[done.ticket_id]),
+            ticket=await ticket_bought(own, done),
             points=Points(done.points),
             available=Points(done.available),
             commitment=done.commitment,

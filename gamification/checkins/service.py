@@ -88,7 +88,7 @@ def _answer(book: Book, row: CheckInRow, *, already_checked_in: bool) -> Checked
     )
 
 
-CHECK_IN = Verb("checkins.check_in", _decide, CheckedIn, loads=(LATEST,))
+CHECK_IN = Verb("checkins.check_in", _decide, CheckedIn, loads=(LATEST,), points_only=True)
 
 
 async def check_in(work: Work, *, member_id: UUID) -> CheckedIn:

@@ -76,12 +76,24 @@ class Guard:
     sql: str
 
 
+@dataclass(frozen=True, eq=False)
+class Price:
+    """What the commands of one member may cost together: SQL for the most of it, one number over a batch.
+
+    Declared once, at module level, as a `Load` is; `arguments` are named and computed as a load's.
+    """
+
+    sql: str
+    arguments: Mapping[str, Argument]
+
+
 @dataclass(frozen=True)
 class Verb(Generic[C, A]):
     """A change that is decided in pure Python: its name, what it reads, and the decision.
 
-    `lots_max` says how many of a member's soonest-expiring lots are loaded: 0 for verbs that spend nothing. A decision
-    that runs out of them raises `MoreLotsNeeded` and is made again over all of them.
+    `lots_max` says how many of a member's soonest-expiring lots are loaded: 0 for verbs that spend nothing. A verb with
+    a `price` loads of these only the first that hold as much. A decision that runs out of them raises `MoreLotsNeeded`
+    and is made again over all of them. Verbs that neither read nor post growth are `points_only`.
     """
 
     name: str
@@ -89,6 +101,8 @@ class Verb(Generic[C, A]):
     answer: type[A]
     loads: tuple[Load, ...] = ()
     lots_max: int = 0
+    price: Price | None = None
+    points_only: bool = False
 
 
 class MoreLotsNeeded(Exception):
@@ -131,15 +145,15 @@ class Draft:
         self.receipts: list[tuple[str, str, str, bytes, bool, str]] = []
         self._loaded = loaded
         self._own: dict[str, list[Any]] = {}
-
-    @property
-    def on(self) -> date:
+        self.on: date = self.common("on", self._work_out_day)
         """The business day of this unit of work."""
-        return self.common("on", lambda: self.calendar.business_date(self.now))
+
+    def _work_out_day(self) -> date:
+        return self.calendar.business_date(self.now)
 
     def policy(self, kind: type[P], at: datetime | None = None) -> Version[P]:
         """The policy in force at an instant, now by default. Refuses: PolicyMissing."""
-        return self.common((kind, at), lambda: self.policies.at(kind, at or self.now))
+        return self.policies.at(kind, at or self.now)
 
     def common(self, name: Hashable, work_out: Callable[[], R]) -> R:
         """What is the same for every member of the batch, worked out by the first who asks."""
@@ -160,13 +174,14 @@ class Draft:
 
     def insert(self, model: type[Model], **values: Any) -> None:
         """Add a row; every value is given, `member_id` is this member's unless given."""
-        self._add(Rows(model, ("member_id", *values)), (self.member_id, *values.values()))
+        self.add(Rows(model, ("member_id", *values)), (self.member_id, *values.values()))
 
     def put(self, model: type[Model], key: Sequence[str], **values: Any) -> None:
         """Add a row or overwrite the one under the same key; the member's version makes absolute values safe."""
-        self._add(Rows(model, ("member_id", *values), tuple(key)), (self.member_id, *values.values()))
+        self.add(Rows(model, ("member_id", *values), tuple(key)), (self.member_id, *values.values()))
 
-    def _add(self, rows: Rows, values: tuple[Any, ...]) -> None:
+    def add(self, rows: Rows, values: tuple[Any, ...]) -> None:
+        """Add a row whose columns were declared once: `insert` or `put` for those who write thousands."""
         self.rows.setdefault(rows, []).append(values)
         self.changes += 1
 

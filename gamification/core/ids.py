@@ -19,9 +19,11 @@ def new_id() -> UUID:
     orders; it is never read back.
     """
     global _last
-    value = (time.time_ns() // 1_000_000) << 74 | int.from_bytes(os.urandom(10)) >> 6
-    if value <= _last:
+    milliseconds = time.time_ns() // 1_000_000
+    if milliseconds <= _last >> 74:
         value = _last + 1 + (int.from_bytes(os.urandom(6)) >> (48 - _STEP_BITS))
+    else:
+        value = milliseconds << 74 | int.from_bytes(os.urandom(10)) >> 6
     _last = value
     milliseconds, random = value >> 74, value & ((1 << 74) - 1)
     return UUID(int=milliseconds << 80 | _VERSION | (random >> 62) << 64 | _VARIANT | random & ((1 << 62) - 1))

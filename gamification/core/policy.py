@@ -110,7 +110,9 @@ class Policies:
     def at(self, policy: type[P], instant: datetime) -> Version[P]:
         """The version in force at an instant. Refuses: PolicyMissing."""
         versions = self._versions.get(policy.kind, [])
-        index = bisect_right(versions, instant, key=lambda each: each[0])
+        index = len(versions)
+        if index and versions[-1][0] > instant:
+            index = bisect_right(versions, instant, key=lambda each: each[0])
         if index == 0:
             raise PolicyMissing(kind=policy.kind)
         since, version, body = versions[index - 1]

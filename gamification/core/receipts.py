@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -78,10 +78,15 @@ def _decoder(answer: type) -> Callable[[str], Any]:
 
 
 def replay(row: ReceiptRow, command: Command, answer: type) -> Any:
-    """The stored answer to a repeated request. Refuses: IdempotencyConflict, and whatever was refused before."""
+    """The stored answer to a repeated request. Refuses: IdempotencyConflict, and whatever was refused before.
+
+    An answer that has a field `is_replay` says that it is one: what it tells of may have changed since. A field that
+    came later has a default, for the answers that were stored without it.
+    """
     if bytes(row.fingerprint) != fingerprint(command):
         raise IdempotencyConflict(key=command.key or "")
     if row.refusal:
         stored = orjson.loads(row.answer)
         raise restore_refusal(stored["code"], stored["fields"])
-    return _decoder(answer)(row.answer)
+    stored = _decoder(answer)(row.answer)
+    return replace(stored, is_replay=True) if hasattr(stored, "is_replay") else stored

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,7 +13,7 @@ from uuid import UUID
 from tortoise.fields import CharField
 from tortoise.models import Model
 
-from gamification.core.draft import Draft, Guard, Load, Loaded, Rows
+from gamification.core.draft import Argument, Draft, Guard, Load, Loaded, Rows
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,11 @@ class LoadStatement:
 
     sql: str
     loads: tuple[Load, ...]
-    places: tuple[tuple[Load, str], ...]
+    own: tuple[Callable[[Sequence[Any], datetime], Any], ...]
 
     def arguments(self, members: Sequence[UUID], now: datetime, commands: Sequence[Any]) -> list[Any]:
         """The values of the statement's parameters for these members and commands."""
-        own = (load.arguments[name][1](commands, now) for load, name in self.places)
-        return [members, now, *own]
+        return [members, now, *(work_out(commands, now) for work_out in self.own)]
 
     def read(self, record: Any) -> tuple[int, Loaded]:
         """The newest policy revision, and the rows by member or key."""
@@ -55,16 +54,17 @@ def _unseen(place: str, sql_type: str) -> str:
 @cache
 def load_statement(loads: tuple[Load, ...]) -> LoadStatement:
     """One statement for several loads; composed once per combination."""
-    places: list[tuple[Load, str]] = []
+    arguments: list[Argument] = []
     columns = ["(SELECT coalesce(max(revision), 0) FROM policy_version)"]
     for load in loads:
         names = {"members": _unseen("$1", "uuid[]"), "now": _unseen("$2", "timestamptz")}
-        for name, (sql_type, _) in load.arguments.items():
-            places.append((load, name))
-            names[name] = _unseen(f"${len(places) + 2}", sql_type)
+        for name, argument in load.arguments.items():
+            if argument not in arguments:  # what several loads compute alike is sent once
+                arguments.append(argument)
+            names[name] = _unseen(f"${arguments.index(argument) + 3}", argument[0])
         columns.append(f"(SELECT array_agg(ROW(q.*)) FROM ({load.sql.format_map(names)}) q)")
     unused = "WHERE $1::uuid[] IS NOT NULL AND $2::timestamptz IS NOT NULL"
-    return LoadStatement(f"SELECT {', '.join(columns)} {unused}", loads, tuple(places))
+    return LoadStatement(f"SELECT {', '.join(columns)} {unused}", loads, tuple(work_out for _, work_out in arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +88,17 @@ def _column_types(model: type[Model]) -> Mapping[str, str]:
 def _rows_cte(name: str, rows: Rows, first: int) -> str:
     types = _column_types(rows.model)
     columns = ", ".join(f'"{column}"' for column in rows.columns)
-    arrays = ", ".join(
+    arrays = [
         f"${first + index}::{'text' if types[column] == 'JSONB' else types[column]}[]"
         for index, column in enumerate(rows.columns)
-    )
+    ]
     values = ", ".join(
-        f'r."{column}"::jsonb' if types[column] == "JSONB" else f'r."{column}"' for column in rows.columns
+        _value(column, array) + ("::jsonb" if types[column] == "JSONB" else "")
+        for column, array in zip(rows.columns, arrays, strict=True)
     )
     insert = (
         f'{name} AS (INSERT INTO "{rows.model._meta.db_table}" ({columns}) SELECT {values} '
-        f"FROM unnest({arrays}) AS r({columns}) JOIN ok ON ok.member_id = r.member_id"
+        f"FROM unnest({', '.join(arrays)}) AS r({columns}) JOIN ok ON ok.member_id = r.member_id"
     )
     if rows.replaces:
         kept = [column for column in rows.columns if column not in rows.replaces]
@@ -105,6 +106,13 @@ def _rows_cte(name: str, rows: Rows, first: int) -> str:
         keys = ", ".join(f'"{column}"' for column in rows.replaces)
         insert += f" ON CONFLICT ({keys}) DO UPDATE SET {changes}"
     return insert + ")"
+
+
+def _value(column: str, array: str) -> str:
+    """A row's value of a column, of which only one was sent where it is the same in all rows."""
+    if column == "member_id":
+        return f'r."{column}"'
+    return f'CASE WHEN cardinality({array}) = 1 THEN ({array})[1] ELSE r."{column}" END'
 
 
 def _guard_ctes(guard: Guard, name: str, first: int, *, wait: bool) -> tuple[str, str]:
@@ -155,10 +163,16 @@ def write_arguments(drafts: Iterable[Draft]) -> tuple[tuple[Rows, ...], tuple[Gu
     guards = tuple(sorted(claims, key=lambda guard: guard.name))
     arguments: list[Any] = []
     for rows in ordered:
-        arguments.extend(list(column) for column in zip(*values[rows], strict=True))
+        columns = zip(rows.columns, zip(*values[rows], strict=True), strict=True)
+        arguments.extend(_sent(name, column) for name, column in columns)
     for guard in guards:
         arguments.extend(list(column) for column in zip(*claims[guard], strict=True))
     return ordered, guards, arguments
+
+
+def _sent(name: str, column: tuple[Any, ...]) -> Sequence[Any]:
+    """The values of a column; one of them where all are the same, except of the column that says how many there are."""
+    return column[:1] if name != "member_id" and column.count(column[0]) == len(column) else column
 
 
 def _last_of_each_key(rows: Rows, added: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from gamification.core.calendar import Calendar
 from gamification.core.clock import Clock
 from gamification.core.correlation import correlation_id
 from gamification.core.database import execute, fetch, fetch_row
-from gamification.core.draft import A, C, Draft, Load, Loaded, MoreLotsNeeded, Verb
+from gamification.core.draft import A, C, Draft, Load, Loaded, MoreLotsNeeded, Price, Verb
 from gamification.core.encoding import encode
 from gamification.core.errors import NotFound, Refusal
 from gamification.core.policy import Policies
@@ -39,8 +39,10 @@ class Ledger(Protocol):
     call: LedgerCall
     lock_sql: str
 
-    def loads(self, lots_max: int) -> tuple[Load, ...]:
-        """What has to be read to decide, with at most so many lots of each member."""
+    def loads(
+        self, lots_max: int, *, price: Price | None = None, points_only: bool = False, policies: Policies | None = None
+    ) -> tuple[Load, ...]:
+        """What has to be read to decide: at most so many lots of each member, of these no more than the price takes."""
 
     def open(
         self, member_id: UUID, now: datetime, loaded: Loaded, policies: Policies, calendar: Calendar
@@ -233,7 +235,8 @@ class Work:
     async def _load(
         self, verb: Verb[C, A], items: Sequence[Item[C]], now: datetime, lots_max: int, *, with_receipts: bool
     ) -> Loaded:
-        loads = self.ledger.loads(lots_max) + verb.loads
+        ledger = self.ledger.loads(lots_max, price=verb.price, points_only=verb.points_only, policies=self.policies)
+        loads = ledger + verb.loads
         if with_receipts:
             loads += (receipts_of(verb.name),)
         statement = load_statement(loads)

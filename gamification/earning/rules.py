@@ -57,7 +57,11 @@ def points_of(fen: int, rate_bp: int) -> int:
 
 def ladder_rate(ladder: Sequence[LadderStep], month_fen: int) -> int:
     """The rate (bp) of the highest step that a month's net spend reaches; 0 below the first."""
-    return max((step.rate_bp for step in ladder if step.from_fen <= month_fen), default=0)
+    rate_bp = 0
+    for step in ladder:
+        if step.from_fen <= month_fen and step.rate_bp > rate_bp:
+            rate_bp = step.rate_bp
+    return rate_bp
 
 
 def ladder_points(ladder: Sequence[LadderStep], month_fen: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from gamification.core.calendar import month_of
-from gamification.core.draft import Load
+from gamification.core.draft import Load, Rows
 from gamification.core.policy import Version
 from gamification.earning.models import MonthSpend
 from gamification.earning.rules import EarningPolicy, ladder_points, ladder_rate, points_of
@@ -32,13 +32,20 @@ class MonthRow(NamedTuple):
     policy_version: int
 
 
+MONTH_ROWS = Rows(MonthSpend, MonthRow._fields, ("member_id", "month"))
+
+
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What earning needs to know of an order: cash paid per line on what is eligible, in fen."""
+    """What earning needs to know of an order: cash paid per line on what is eligible, in fen.
+
+    `month` is the programme month of `occurred_at`, where the caller knows it already.
+    """
 
     order_id: UUID
     occurred_at: datetime
     eligible_fen: tuple[int, ...]
+    month: date | None = None
 
     @property
     def base_fen(self) -> int:
@@ -85,8 +92,9 @@ def accrue_for_order(book: Book, purchase: Purchase) -> Earned:
     """Post what an order is worth: base points by line, growth, and the month's ladder uplift."""
     version = book.policy(EarningPolicy, purchase.occurred_at)
     policy = version.body
-    points = points_of(purchase.base_fen, policy.points_rate_bp)
-    growth = points_of(purchase.base_fen, policy.growth_rate_bp)
+    base_fen = purchase.base_fen
+    points = points_of(base_fen, policy.points_rate_bp)
+    growth = points_of(base_fen, policy.growth_rate_bp)
     line_points = split_by_largest_remainder(points, purchase.eligible_fen)
     line_growth = split_by_largest_remainder(growth, purchase.eligible_fen)
     source = ("order", str(purchase.order_id))
@@ -94,12 +102,12 @@ def accrue_for_order(book: Book, purchase: Purchase) -> Earned:
         book.accrue(
             points, source=source, occurred_at=purchase.occurred_at, order_id=purchase.order_id,
             portions=list(enumerate(line_points)),
-            trace=_rate_trace("base_rate", version, purchase.base_fen, policy.points_rate_bp, points),
+            trace=_rate_trace("base_rate", version, base_fen, policy.points_rate_bp, points),
         )  # fmt: skip
     if growth:
-        trace = _rate_trace("growth_rate", version, purchase.base_fen, policy.growth_rate_bp, growth)
+        trace = _rate_trace("growth_rate", version, base_fen, policy.growth_rate_bp, growth)
         book.grow(growth, source=source, kind="ACCRUAL", trace=trace, occurred_at=purchase.occurred_at)
-    uplift = _post_uplift(book, purchase, source)
+    uplift = _post_uplift(book, purchase, base_fen, source)
     return Earned(tuple(line_points), tuple(line_growth), uplift)
 
 
@@ -132,11 +140,11 @@ def revoke_for_refund(
     return revoked.revoked, revoked.debt
 
 
-def _post_uplift(book: Book, purchase: Purchase, source: tuple[str, str]) -> int:
+def _post_uplift(book: Book, purchase: Purchase, base_fen: int, source: tuple[str, str]) -> int:
     """Post what an order adds to its month's ladder points."""
-    if not purchase.base_fen:
+    if not base_fen:
         return 0
-    trace, change = _move_month(book, purchase, purchase.base_fen)
+    trace, change = _move_month(book, purchase, base_fen)
     if change:
         book.accrue(
             change, source=source, kind="LADDER", trace=trace,
@@ -147,23 +155,25 @@ def _post_uplift(book: Book, purchase: Purchase, source: tuple[str, str]) -> int
 
 def _move_month(book: Book, purchase: Purchase, by_fen: int) -> tuple[dict[str, Any], int]:
     """Move a month's net spend under the policy pinned at its start; returns the trace and `T(after) − T(before)`."""
-    month = month_of(book.calendar.business_date(purchase.occurred_at))
+    month = purchase.month or month_of(book.calendar.business_date(purchase.occurred_at))
     rows = book.loaded(MONTHS)
     before = next((row for row in rows if row.month == month), None)
-    version = book.policy(EarningPolicy, book.calendar.starts_at(month))
+    starts_at = book.common(("starts_at", month), lambda: book.calendar.starts_at(month))
+    version = book.policy(EarningPolicy, starts_at)
     ladder = version.body.ladder
     net_before, points_before = (before.net_fen, before.ladder_points) if before else (0, 0)
     net_after = net_before + by_fen
-    points_after = ladder_points(ladder, net_after)
+    rate_after_bp = ladder_rate(ladder, net_after)
+    points_after = points_of(net_after, rate_after_bp)
     after = MonthRow(book.member_id, month, net_after, points_after, version.version)
     if before is not None:
         rows.remove(before)
     rows.append(after)
-    book.put(MonthSpend, ("member_id", "month"), **dict(zip(after._fields[1:], after[1:], strict=True)))
+    book.add(MONTH_ROWS, after)
     trace = {
         "rule": "ladder", "policy": ["earning", version.version], "month": month.isoformat(),
         "net_before_fen": net_before, "net_after_fen": net_after,
-        "rate_before_bp": ladder_rate(ladder, net_before), "rate_after_bp": ladder_rate(ladder, net_after),
+        "rate_before_bp": ladder_rate(ladder, net_before), "rate_after_bp": rate_after_bp,
         "points_before": points_before, "points_after": points_after,
     }  # fmt: skip
     return trace, points_after - points_before

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -111,9 +110,12 @@ class Dues(Returns):
             self.due_by(activates_at if activates_at > self.now else expires_at)
         return moved
 
-    @cached_property
+    @property
     def _sliding_expiries(self) -> dict[int | None, Expiry]:
         """The lives that activity renews, by policy version; none before the first such version is in force."""
+        return self.common("sliding", self._work_out_sliding)
+
+    def _work_out_sliding(self) -> dict[int | None, Expiry]:
         versions = self.policies.all(PointsPolicy)
         return {
             each.version: each.body.expiry

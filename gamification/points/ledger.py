@@ -11,12 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from gamification.core.calendar import Calendar
-from gamification.core.draft import Load, Loaded
+from gamification.core.draft import Load, Loaded, Price
 from gamification.core.policy import Policies
 from gamification.core.statements import LedgerCall
 from gamification.core.work import LOTS_ALL
 from gamification.points.book import Book
-from gamification.points.rows import ACCOUNTS, HOLDS_ACTIVE, HOLDS_DUE, lots_load
+from gamification.points.rows import ACCOUNTS, HOLDS_ACTIVE, HOLDS_DUE, POINTS_ACCOUNTS, lots_load, lots_worth
+from gamification.points.rules import PointsPolicy
 
 
 class PointsLedger:
@@ -29,9 +30,19 @@ class PointsLedger:
     )
     lock_sql = "SELECT lock_members($1::uuid[])"
 
-    def loads(self, lots_max: int) -> tuple[Load, ...]:
-        """Accounts; lots: all pending ones and the first `lots_max` to be consumed; holds that may end or slide."""
-        return ACCOUNTS, lots_load(lots_max), HOLDS_ACTIVE if lots_max == LOTS_ALL else HOLDS_DUE
+    def loads(
+        self, lots_max: int, *, price: Price | None = None, points_only: bool = False, policies: Policies | None = None
+    ) -> tuple[Load, ...]:
+        """Accounts; lots: all pending ones and the first `lots_max` to be consumed; holds that may end or slide.
+
+        With a price, of the lots only as many as hold it, unless activity renews the life of all of them.
+        """
+        accounts = POINTS_ACCOUNTS if points_only else ACCOUNTS
+        if lots_max == LOTS_ALL:
+            return accounts, lots_load(lots_max), HOLDS_ACTIVE
+        if price is None or policies is None or any(each.body.expiry.sliding for each in policies.all(PointsPolicy)):
+            return accounts, lots_load(lots_max), HOLDS_DUE
+        return accounts, lots_worth(lots_max, price), HOLDS_DUE
 
     def open(
         self, member_id: UUID, now: datetime, loaded: Loaded, policies: Policies, calendar: Calendar

@@ -25,6 +25,7 @@ from gamification.points.rows import (
     HoldRow,
     Posted,
     Source,
+    lots_loaded,
 )
 from gamification.points.rules import Lot, consumption_order
 
@@ -59,16 +60,19 @@ class Postings(Draft):
 
     def _read_lots(self, loaded: Loaded) -> bool:
         """Take over the lots that were loaded; returns whether they are all open lots of the member."""
-        name = next(each for each in loaded.by_member if each.startswith("lots_"))
-        lots_max = int(name.removeprefix("lots_"))
-        due_at = self.points.next_due_at
-        if not lots_max and (due_at is None or due_at > self.now):
+        name, lots_max, is_worth = self.common("lots", lambda: lots_loaded(loaded))
+        account = self.points
+        is_due = account.next_due_at is not None and account.next_due_at <= self.now
+        if not lots_max and not is_due:
             return False
-        lots = loaded.by_member[name].get(self.member_id, ())
-        self.lots_by_key = {lot.key: lot for lot in lots}
-        prefix = sorted(map(consumption_order, lots))[: max(lots_max, LOTS_WHEN_DUE)]
-        self.last_in_reach = prefix[-1] if prefix else None
-        return len(prefix) < max(lots_max, LOTS_WHEN_DUE)
+        self.lots_by_key = {lot.key: lot for lot in loaded.by_member[name].get(self.member_id, ())}
+        prefix = sorted(map(consumption_order, self.lots_by_key.values()))
+        if is_worth and not is_due:
+            self.last_in_reach = prefix[-1] if prefix else None
+            return sum(lot.remaining for lot in self.lots_by_key.values()) == account.available + account.pending
+        prefix_max = max(lots_max, LOTS_WHEN_DUE)
+        self.last_in_reach = prefix[:prefix_max][-1] if prefix else None
+        return len(prefix) < prefix_max
 
     @property
     def points(self) -> AccountRow:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from gamification.core.draft import Argument, Load
+from gamification.core.draft import Argument, Load, Loaded, Price
 from gamification.points.models import POINTS
 from gamification.points.rules import Lot, Taken
 
@@ -170,6 +170,8 @@ ACCOUNTS = Load(
                   AND (SELECT m.status FROM member m WHERE m.id = account.member_id) <> 'MERGED'""",
 )
 """Who was merged has no accounts any more. The status is looked up one by one: joined, it may be read for everybody."""
+POINTS_ACCOUNTS = replace(ACCOUNTS, sql=f"{ACCOUNTS.sql} AND currency = '{POINTS}'")
+"""For verbs that have nothing to do with growth."""
 
 
 def _hold_row(*columns: Any) -> HoldRow:
@@ -244,3 +246,35 @@ def lots_load(lots_max: int) -> Load:
                    AND open AND pending)) l
                 WHERE a.member_id = ANY({{members}}) AND a.currency = '{POINTS}' AND {wanted}""",
     )
+
+
+@cache
+def lots_worth(lots_max: int, price: Price) -> Load:
+    """The first open lots in consumption order that hold a price, up to a number; where something is due, as ever.
+
+    Who can see that less than all was read knows it by the account: what is available and pending lies in open lots.
+    """
+    of_member = f"member_id = a.member_id AND currency = '{POINTS}' AND open"
+    due = "a.next_due_at <= {now}"
+    return Load(
+        name=f"lots_{lots_max}_worth",
+        row=Lot,
+        sql=f"""SELECT l.* FROM account a CROSS JOIN LATERAL (
+                  SELECT {_LOT_COLUMNS} FROM (
+                    SELECT {_LOT_COLUMNS}, sum(CASE WHEN pending THEN 0 ELSE remaining END) OVER (
+                      ORDER BY expires_at, activates_at, seq, line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                    ) AS before
+                    FROM lot WHERE {of_member} ORDER BY expires_at, activates_at, seq, line
+                    LIMIT CASE WHEN {due} THEN {LOTS_WHEN_DUE} ELSE {lots_max} END) p
+                  WHERE {due} OR before IS NULL OR before < {price.sql}
+                  UNION ALL
+                  SELECT {_LOT_COLUMNS} FROM lot WHERE {due} AND {of_member} AND pending) l
+                WHERE a.member_id = ANY({{members}}) AND a.currency = '{POINTS}'""",
+        arguments=price.arguments,
+    )
+
+
+def lots_loaded(loaded: Loaded) -> tuple[str, int, bool]:
+    """The name of the load that brought lots, how many of a member at most, and whether only such as hold a price."""
+    name = next(each for each in loaded.by_member if each.startswith("lots_"))
+    return name, int(name.split("_")[1]), name.endswith("_worth")

@@ -315,6 +315,8 @@ def split_by_largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
 
     Ties of the remainder go to the earlier part. Weights that sum to zero put everything on the first part.
     """
+    if len(weights) == 1:
+        return [total]
     whole = sum(weights)
     if whole == 0:
         return [total, *([0] * (len(weights) - 1))] if weights else []

@@ -30,7 +30,7 @@ async def test_a_donation_is_spent_pledged_and_certified_together(work: Work) ->
     campaign_id, member_id = await a_campaign(work), await a_member(work, 3_500)
     done = await give(work, campaign_id, member_id, 3, display_name=" 小梅 ")
     assert replace(done, donation_id=campaign_id, serial="", verification_code="") == charity.Donated(
-        campaign_id, campaign_id, 3, 3_000, 3_000, 2, 500, "", ""
+        campaign_id, campaign_id, 3, 3_000, 3_000, 2, 500, "", "", MONDAY, work.clock.now()
     )
     assert await rows_written() == {
         "donations": 1, "certificates": 1, "entries": 1, "pledged": 3, "available": 500, "allocations": 1,

@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.core.actors import ANONYMOUS, Actor
+from gamification.core.database import execute
 from gamification.core.work import Work
 from schema.admin import members as admin_members
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
@@ -92,6 +93,16 @@ async def test_a_member_previews_gives_and_anybody_verifies(work: Work) -> None:
     assert await ask(work, VERIFY, ANONYMOUS, code=code) == {"verifyCertificate": {**said, "name": "小**"}}
     assert await ask(work, VERIFY, ANONYMOUS, code="0000-0000-0000-0000") == {"verifyCertificate": None}
     assert (await ask(work, DONATE, mei, input=wanted))["donatePoints"]["donation"]["id"] == made["donation"]["id"]
+
+
+async def test_a_receipt_from_before_its_day_was_kept_is_still_answered(work: Work) -> None:
+    """What an earlier version stored names fewer fields; the retry is answered the same."""
+    campaign_id, mei = await a_campaign(work), Actor("member", await a_member(work, 3_000))
+    wanted = {"campaignId": global_id(campaign_id), "units": 2, "idempotencyKey": "tap"}
+    first = await ask(work, DONATE, mei, input=wanted)
+    assert first["donatePoints"]["donation"]["businessDate"] == "2026-03-02"
+    assert await execute("UPDATE receipt SET answer = answer - 'business_date' - 'donated_at'") == 1
+    assert await ask(work, DONATE, mei, input=wanted) == first
 
 
 async def test_refusals_are_answers_with_their_numbers(work: Work) -> None:

@@ -19,6 +19,7 @@ import schema
 from app.database import Client
 from gamification.core.actors import ANONYMOUS, Actor
 from gamification.core.clock import FixedClock
+from gamification.core.database import execute
 from gamification.core.work import Work
 from gamification.draws import service as draws
 from schema import live
@@ -147,6 +148,26 @@ async def test_a_member_looks_previews_buys_and_wins(work: Work, clock: FixedClo
     assert line["node"]["ticketId"] == first["ticket"]["key"]
     (ticket,) = (await ask(work, TICKETS, mei))["edges"]
     assert (ticket["node"]["number"], ticket["node"]["win"]) == (1, {"rank": 1, "points": 500, "entrySeq": 3})
+
+
+async def test_a_retry_tells_what_became_of_the_ticket(work: Work, clock: FixedClock) -> None:
+    """Asked again under its key when all is settled, a purchase is answered as before, with the number and the win."""
+    draw_id, mei = await an_open_draw(work, a_prize(500)), Actor("member", await a_member(work, 120))
+    first = await ask(work, BUY, mei, draw=draw_key(draw_id), key="tap")
+    assert (first["ticket"]["number"], first["ticket"]["win"]) == (None, None)
+    clock.advance(DAY)
+    await drawn(work, draw_id, clock.now())
+    await settled(work, draw_id)
+    won = {**first["ticket"], "number": 1, "win": {"rank": 1}}
+    assert await ask(work, BUY, mei, draw=draw_key(draw_id), key="tap") == {**first, "ticket": won}
+
+
+async def test_a_receipt_from_before_the_instant_was_kept_is_still_answered(work: Work) -> None:
+    """What an earlier version stored names fewer fields; the retry is answered the same."""
+    draw_id, mei = await an_open_draw(work), Actor("member", await a_member(work, 120))
+    first = await ask(work, BUY, mei, draw=draw_key(draw_id), key="tap")
+    assert await execute("UPDATE receipt SET answer = answer - 'bought_at' - 'is_replay'") == 1
+    assert await ask(work, BUY, mei, draw=draw_key(draw_id), key="tap") == first
 
 
 async def test_refusals_come_as_types_with_their_numbers(work: Work, clock: FixedClock) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from gamification.charity.rules import (
     serial_number,
     units_left,
 )
-from gamification.charity.service.loads import CAMPAIGNS, GIVEN, PLEDGE, CampaignRow, GivenRow
+from gamification.charity.service.loads import CAMPAIGNS, GIVEN, PLEDGE, PRICE, CampaignRow, GivenRow
 from gamification.core.actors import Actor
 from gamification.core.calendar import add_months, month_of
 from gamification.core.draft import Command, Verb
@@ -64,7 +65,10 @@ class Donate(Command):
 
 @dataclass(frozen=True, slots=True)
 class Donated:
-    """A donation: its points and fen, the entry that took the points, the balance after it, and its certificate."""
+    """A donation: its points and fen, the entry that took the points, the balance after it, and its certificate.
+
+    `business_date` and `donated_at` are None in receipts from before they were kept.
+    """
 
     donation_id: UUID
     campaign_id: UUID
@@ -75,6 +79,8 @@ class Donated:
     available: int
     serial: str
     verification_code: str
+    business_date: date | None = None
+    donated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ def _decide(book: Book, command: Donate) -> Donated:
     _issue(book, command, _snapshot(campaign, serial=serial, units=units, points=points, fen=fen, donated_on=book.on))
     return Donated(
         drawn.donation_id, campaign.id, units, points, fen, posted.seq, posted.available, serial,
-        drawn.verification_code,
+        drawn.verification_code, book.on, book.now,
     )  # fmt: skip
 
 
@@ -168,7 +174,9 @@ def _issue(book: Book, command: Donate, snapshot: Mapping[str, Any]) -> None:
     )  # fmt: skip
 
 
-DONATE = Verb("charity.donate", _decide, Donated, loads=(CAMPAIGNS, GIVEN), lots_max=LOTS_MAX)
+DONATE = Verb(
+    "charity.donate", _decide, Donated, loads=(CAMPAIGNS, GIVEN), lots_max=LOTS_MAX, price=PRICE, points_only=True
+)
 
 
 async def donate(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from gamification.charity.rules import PLEDGE_MAX, CampaignState
-from gamification.core.draft import Guard, Load
+from gamification.core.draft import Guard, Load, Price
 
 
 class CampaignRow(NamedTuple):
@@ -40,7 +41,14 @@ class GivenRow(NamedTuple):
 
 
 def _campaigns_of(commands: Sequence[Any], now: datetime) -> list[UUID]:
-    return [command.campaign_id for command in commands]
+    return list({command.campaign_id for command in commands})
+
+
+def _most_units_of_one_member(commands: Sequence[Any], now: datetime) -> int:
+    units: Counter[UUID] = Counter()
+    for command in commands:
+        units[command.member_id] += command.units
+    return max(units.values(), default=1)
 
 
 CAMPAIGNS = Load(
@@ -53,11 +61,18 @@ CAMPAIGNS = Load(
 GIVEN = Load(
     name="charity.given",
     row=GivenRow,
-    sql="""SELECT member_id, campaign_id, month, sum(units)::bigint FROM donation
-           WHERE member_id = ANY({members}) AND campaign_id = ANY({campaigns})
-             AND donated_at > {now} - interval '32 days'
-           GROUP BY member_id, campaign_id, month""",
+    sql="""SELECT g.* FROM (SELECT id FROM charity_campaign WHERE id = ANY({campaigns})
+                            AND monthly_units_max IS NOT NULL) AS limited(id)
+           CROSS JOIN LATERAL (SELECT member_id, campaign_id, month, sum(units)::bigint FROM donation
+                               WHERE member_id = ANY({members}) AND campaign_id = limited.id
+                                 AND donated_at > {now} - interval '32 days'
+                               GROUP BY member_id, campaign_id, month) g""",
     arguments={"campaigns": ("uuid[]", _campaigns_of)},
+)
+"""Of campaigns without a monthly limit nobody's donations are counted."""
+PRICE = Price(
+    "(SELECT max(points_per_unit)::numeric * {most} FROM charity_campaign WHERE id = ANY({campaigns}))",
+    {"campaigns": ("uuid[]", _campaigns_of), "most": ("bigint", _most_units_of_one_member)},
 )
 PLEDGE = Guard(
     name="charity_pledge",

@@ -5,13 +5,14 @@ Lock order: the member's POINTS account, then the draw FOR KEY SHARE, which sale
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from gamification.core.actors import Actor
-from gamification.core.draft import Command, Guard, Load, Verb
+from gamification.core.draft import Command, Guard, Load, Price, Verb
 from gamification.core.errors import NotFound
 from gamification.core.ids import new_id
 from gamification.core.work import Preview, Work
@@ -33,7 +34,10 @@ class BuyTicket(Command):
 
 @dataclass(frozen=True, slots=True)
 class TicketBought:
-    """The receipt of a ticket: its price, and the commitment and terms (SHA-256, hexadecimal) that it stands under."""
+    """The receipt of a ticket: its price, and the commitment and terms (SHA-256, hexadecimal) that it stands under.
+
+    `bought_at` is None in receipts from before it was kept. A replay may come when the draw is long settled.
+    """
 
     ticket_id: UUID
     draw_id: UUID
@@ -42,6 +46,8 @@ class TicketBought:
     terms_hash: str
     entry_seq: int
     available: int
+    bought_at: datetime | None = None
+    is_replay: bool = field(default=False, compare=False)
 
 
 class DrawOnSale(NamedTuple):
@@ -71,6 +77,10 @@ def _draws(commands: Any, now: datetime) -> list[UUID]:
     return list({command.draw_id for command in commands})
 
 
+def _most_of_one_member(commands: Any, now: datetime) -> int:
+    return max(Counter(command.member_id for command in commands).values(), default=1)
+
+
 DRAWS = Load(
     name="draws.on_sale",
     row=DrawOnSale,
@@ -82,10 +92,17 @@ DRAWS = Load(
 BOUGHT = Load(
     name="draws.bought",
     row=BoughtOn,
-    sql="""SELECT member_id, draw_id, business_date, count(*) FROM ticket
-           WHERE member_id = ANY({members}) AND draw_id = ANY({sold_draws})
-           GROUP BY member_id, draw_id, business_date""",
-    arguments={"sold_draws": ("uuid[]", _draws)},
+    sql="""SELECT t.* FROM (SELECT id FROM draw WHERE id = ANY({draws})
+                            AND (tickets_per_member IS NOT NULL OR tickets_per_member_day IS NOT NULL)) AS limited(id)
+           CROSS JOIN LATERAL (SELECT member_id, draw_id, business_date, count(*) FROM ticket
+                               WHERE member_id = ANY({members}) AND draw_id = limited.id
+                               GROUP BY member_id, draw_id, business_date) t""",
+    arguments={"draws": ("uuid[]", _draws)},
+)
+"""Of draws without a limit nobody's tickets are counted."""
+PRICE = Price(
+    "(SELECT max(ticket_points)::numeric * {most} FROM draw WHERE id = ANY({draws}))",
+    {"draws": ("uuid[]", _draws), "most": ("bigint", _most_of_one_member)},
 )
 DRAW_OPEN = Guard(
     name="draw_open",
@@ -114,7 +131,7 @@ def _decide(book: Book, command: BuyTicket) -> TicketBought:
     bought.append(BoughtOn(book.member_id, draw.id, book.on, 1))
     return TicketBought(
         command.ticket_id, draw.id, draw.ticket_points, draw.commitment.hex(), draw.terms_hash.hex(),
-        posted.seq, posted.available,
+        posted.seq, posted.available, book.now,
     )  # fmt: skip
 
 
@@ -133,7 +150,9 @@ def _refusal(book: Book, limit: Limit) -> TicketLimitReached:
     return TicketLimitReached(scope=limit.scope, limit=limit.limit, used=limit.used, resets_at=resets_at)
 
 
-BUY_TICKET = Verb("draws.buy_ticket", _decide, TicketBought, loads=(DRAWS, BOUGHT), lots_max=LOTS_MAX)
+BUY_TICKET = Verb(
+    "draws.buy_ticket", _decide, TicketBought, loads=(DRAWS, BOUGHT), lots_max=LOTS_MAX, price=PRICE, points_only=True
+)
 
 
 async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor, key: str) -> TicketBought:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from gamification.core.draft import Load
+from gamification.core.draft import Load, Rows
 from gamification.earning.service import months_load
 from gamification.orders.models import OrderLine, SalesOrder
 from gamification.orders.rules import KnownOrder, Line
@@ -175,12 +175,16 @@ def find_order(book: Book, external_id: str) -> KnownOrder | None:
 
 def put_order(book: Book, order: KnownOrder, lines: Iterable[Line]) -> None:
     """Write an order and some of its lines as they are now."""
-    values = order._asdict()
-    book.put(SalesOrder, ("member_id", "id"), **{name: values[name] for name in _ORDER_COLUMNS})
+    book.add(_ORDER_ROWS, order[:-1])
     for line in lines:
-        values = line._asdict()
-        del values["points_expired"]
-        book.put(OrderLine, ("member_id", "order_id", "line"), order_id=order.id, **values)
+        book.add(_LINE_ROWS, (order.member_id, order.id, *line[:_EXPIRED], *line[_EXPIRED + 1 :]))
 
 
-_ORDER_COLUMNS = [name for name in KnownOrder._fields if name not in ("member_id", "lines")]
+assert KnownOrder._fields[0] == "member_id" and KnownOrder._fields[-1] == "lines", "an order's columns lie between"
+_ORDER_ROWS = Rows(SalesOrder, KnownOrder._fields[:-1], ("member_id", "id"))
+_EXPIRED = Line._fields.index("points_expired")
+_LINE_ROWS = Rows(
+    OrderLine,
+    ("member_id", "order_id", *(name for name in Line._fields if name != "points_expired")),
+    ("member_id", "order_id", "line"),
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gamification.core.ids import new_id
 from gamification.earning.service import Earned, Purchase, accrue_for_order
 from gamification.orders.errors import OrderConflict
@@ -34,10 +36,11 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
     if book.shared(OWNERS.name, order.external_id) is not None:
         raise OrderConflict(external_id=order.external_id)
     settle_deduction(book, order.external_id, order.deduction_points, order.store)
-    purchase = Purchase(new_id(), order.paid_at, _eligible_fen(order))
+    deducted = _deducted(order)
+    purchase = Purchase(new_id(), order.paid_at, _eligible_fen(order, deducted), command.month)
     earned = accrue_for_order(book, purchase)
     raised = raise_tier(book, order.paid_at)
-    known = _keep_order(book, command, purchase, earned, fingerprint)
+    known = _keep_order(book, command, purchase, earned, deducted, fingerprint)
     apply_waiting(book, order.external_id, known.id)
     waiting: WaitingRow | None = book.shared(WAITING.name, order.external_id)
     for external_id, body, received_at in waiting.refunds if waiting else ():
@@ -47,12 +50,14 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
 
 
 def _deducted(order: NewOrder) -> list[int]:
+    if not order.deduction_points:
+        return [0] * len(order.lines)
     return deduction_by_line(order.deduction_points, [line.net_fen for line in order.lines])
 
 
-def _eligible_fen(order: NewOrder) -> tuple[int, ...]:
+def _eligible_fen(order: NewOrder, deducted: Sequence[int]) -> tuple[int, ...]:
     """Cash paid on each line that earns: what points paid for earns none."""
-    lines = zip(order.lines, _deducted(order), strict=True)
+    lines = zip(order.lines, deducted, strict=True)
     return tuple(line.net_fen - points if line.eligible else 0 for line, points in lines)
 
 
@@ -65,7 +70,9 @@ def _recorded(book: Book, order: KnownOrder, *, already_recorded: bool, raised_t
     )  # fmt: skip
 
 
-def _keep_order(book: Book, command: RecordOrder, purchase: Purchase, earned: Earned, print_: bytes) -> KnownOrder:
+def _keep_order(
+    book: Book, command: RecordOrder, purchase: Purchase, earned: Earned, deducted: Sequence[int], print_: bytes
+) -> KnownOrder:
     """Write the order's rows, and remember them for the rest of the batch."""
     order = command.order
     lines = tuple(
@@ -74,7 +81,7 @@ def _keep_order(book: Book, command: RecordOrder, purchase: Purchase, earned: Ea
             new.sku,
             new.category,
             new.quantity,
-            new.net_fen - deducted,
+            new.net_fen - paid_with_points,
             new.eligible,
             0,
             0,
@@ -83,10 +90,10 @@ def _keep_order(book: Book, command: RecordOrder, purchase: Purchase, earned: Ea
             0,
             growth,
             0,
-            deducted,
+            paid_with_points,
         )
-        for number, (new, points, growth, deducted) in enumerate(
-            zip(order.lines, earned.line_points, earned.line_growth, _deducted(order), strict=True)
+        for number, (new, points, growth, paid_with_points) in enumerate(
+            zip(order.lines, earned.line_points, earned.line_growth, deducted, strict=True)
         )
     )
     known = KnownOrder(
