@@ -18,9 +18,7 @@ from gamification.core.clock import FixedClock
 from gamification.core.database import fetch_value
 from gamification.core.work import Work
 from gamification.draws import service as draws
-from gamification.points import queries as points_queries
 from gamification.points import service as points
-from gamification.points.jobs import SWEEP_MEMBERS_MAX
 from tests.bench.contenders import inherited
 from tests.bench.programme import DRAW, Measured, check_invariants, opened
 from tests.bench.seeding import TODAY
@@ -77,20 +75,20 @@ async def working(measured: Measured, clock: FixedClock) -> AsyncIterator[Work]:
         yield work
 
 
+async def no_heartbeat() -> None:
+    """Nobody waits for it here."""
+
+
 async def settled(measured: Measured) -> list[dict[str, Any]]:
     """The draw that everybody has a ticket of: closed, drawn, settled."""
     click.echo("Settling the draw ...", err=True)
-
-    async def heartbeat() -> None:
-        """Nobody waits for it here."""
-
     async with working(measured, FixedClock(AFTER_CLOSING)) as work:
         started = time.perf_counter()
         await draws.close_draw(work, draw_id=DRAW)
         closed = time.perf_counter()
         await draws.draw_winners(work, draw_id=DRAW)
         drawn = time.perf_counter()
-        while not (await draws.settle_draw(work, draw_id=DRAW, heartbeat=heartbeat)).reached_end:
+        while not (await draws.settle_draw(work, draw_id=DRAW, heartbeat=no_heartbeat)).reached_end:
             pass
         await draws.finish_settlement(work, draw_id=DRAW)
         ended = time.perf_counter()
@@ -108,11 +106,9 @@ async def expired(measured: Measured) -> dict[str, Any]:
     async with working(measured, FixedClock(AFTER_EXPIRY)) as work:
         open_before = await fetch_value("SELECT count(*) FROM lot WHERE open")
         click.echo(f"Expiring {open_before:,} lots ...", err=True)
-        started, last = time.perf_counter(), None
-        while due := await points_queries.members_due(work.clock.now(), last, SWEEP_MEMBERS_MAX):
-            if faults := await points.book_due(work, [member_id for _, member_id in due]):
-                raise faults[0]
-            last = due[-1]
+        started = time.perf_counter()
+        if faults := await points.sweep_due(work, heartbeat=no_heartbeat):
+            raise faults[0]
         seconds = time.perf_counter() - started
         left = await fetch_value("SELECT count(*) FROM lot WHERE open")
     return timed("expiry sweep: lots", open_before - left, seconds)
