@@ -92,9 +92,14 @@ GRANT_WIN = Verb("draws.grant_win", _decide, Granted, loads=(WINS,))
 
 
 async def settle_draw(
-    work: Work, *, draw_id: UUID, heartbeat: Callable[[], Awaitable[None]], chunks_max: int = CHUNKS_MAX
+    work: Work,
+    *,
+    draw_id: UUID,
+    heartbeat: Callable[[], Awaitable[None]],
+    chunks_max: int = CHUNKS_MAX,
+    after_rank: int = 0,
 ) -> WorkedOff:
-    """Grant what a drawn draw still owes, at most so many chunks of it, lowest rank first.
+    """Grant what a drawn draw still owes behind a rank, at most so many chunks of it, lowest rank first.
 
     Safe to run twice and at once: a win that has its grant is not granted again. Nothing to do in any other state.
     Locks: accounts.
@@ -102,7 +107,12 @@ async def settle_draw(
     if not await _begin(draw_id):
         return WorkedOff(0, 0, reached_end=True)
     return await work_off(
-        work, GRANT_WIN, draw_id, lambda last: _owed(draw_id, last), heartbeat=heartbeat, chunks_max=chunks_max
+        work,
+        GRANT_WIN,
+        draw_id,
+        lambda last: _owed(draw_id, last.rank if last else after_rank),
+        heartbeat=heartbeat,
+        chunks_max=chunks_max,
     )
 
 
@@ -117,7 +127,7 @@ async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
         async with transaction():
             if (await hold(draw_id)).state != "SETTLING":
                 return False
-            owed = await fetch_value(_COUNT_OWED, draw_id)
+            owed = await fetch_value(_COUNT_OWED, draw_id, 0)
             if owed:
                 raise StillOwed(f"{owed} wins of draw {draw_id} are not granted")
             wins = await fetch_value(
@@ -130,8 +140,8 @@ async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-_OWED = """FROM draw_win w WHERE w.draw_id = $1
-           AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank)"""
+_OWED = """FROM draw_win w WHERE w.draw_id = $1 AND w.rank > $2
+           AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank AND g.rank > $2)"""
 _COUNT_OWED = f"SELECT count(*) {_OWED}"
 
 
@@ -141,10 +151,9 @@ async def _begin(draw_id: UUID) -> bool:
     return bool(await fetch_value("SELECT state = 'SETTLING' FROM draw WHERE id = $1", draw_id))
 
 
-async def _owed(draw_id: UUID, last: GrantWin | None) -> list[GrantWin]:
+async def _owed(draw_id: UUID, after_rank: int) -> list[GrantWin]:
     """The next wins without a grant, lowest rank first."""
     rows = await fetch(
-        f"SELECT w.rank, w.member_id {_OWED} AND w.rank > $2 ORDER BY w.rank LIMIT $3",
-        draw_id, last.rank if last else 0, chunks.CHUNK,
-    )  # fmt: skip
+        f"SELECT w.rank, w.member_id {_OWED} ORDER BY w.rank LIMIT $3", draw_id, after_rank, chunks.CHUNK
+    )
     return [GrantWin(member_id=member_id, actor=SYSTEM, draw_id=draw_id, rank=rank) for rank, member_id in rows]

@@ -50,7 +50,8 @@ async def sweep_due(work: Work, *, heartbeat: Callable[[], Awaitable[None]]) -> 
 
     Safe to run twice and at once: what is booked is no longer due. Locks: accounts.
     """
-    now, faults = work.clock.now(), []
+    now = work.clock.now()
+    faults: list[Exception] = []
 
     async def listed(last: tuple[datetime, UUID] | None) -> list[tuple[datetime, UUID]]:
         return await members_due(now, last, SWEEP_MEMBERS)
