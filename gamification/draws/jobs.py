@@ -10,7 +10,7 @@ from gamification.core import outbox
 from gamification.core.jobs import Cron, Job, JobContext, On
 from gamification.core.transactions import transaction
 from gamification.draws import queries, service
-from gamification.draws.service import FIRST, GrantWin, RestoreTicket, StillOwed, WorkedOff
+from gamification.draws.service import FIRST_TICKET, FIRST_WIN, GrantWin, RestoreTicket, StillOwed, WorkedOff
 
 DUE_MAX = 100
 STEP_SECONDS_MAX = 900
@@ -34,20 +34,22 @@ async def draw_winners(ctx: JobContext, draw_id: str) -> None:
     await service.draw_winners(ctx.work, draw_id=UUID(draw_id))
 
 
-async def settle_draw(ctx: JobContext, draw_id: str, after_rank: int = 0) -> None:
+async def settle_draw(ctx: JobContext, draw_id: str, after_member: str | None = None, after_rank: int = 0) -> None:
     """Runs after the drawing: grant every win, then mark the draw settled. Raises StillOwed while a grant fails."""
-    draw = UUID(draw_id)
-    run = await service.settle_draw(ctx.work, draw_id=draw, heartbeat=ctx.heartbeat, after_rank=after_rank)
+    draw, after = UUID(draw_id), (UUID(after_member), after_rank) if after_member else FIRST_WIN
+    run = await service.settle_draw(ctx.work, draw_id=draw, heartbeat=ctx.heartbeat, after=after)
     if not run.reached_end:
         assert isinstance(run.last, GrantWin), "a run that ends early has listed something"
-        await _go_on(ctx, "draws.settle", run, {"draw_id": draw_id, "after_rank": run.last.rank})
-    elif not await _finished(service.finish_settlement(ctx.work, draw_id=draw), from_first=after_rank == 0):
+        member_id, rank = run.last.place
+        further = {"draw_id": draw_id, "after_member": str(member_id), "after_rank": rank}
+        await _go_on(ctx, "draws.settle", run, further)
+    elif not await _finished(service.finish_settlement(ctx.work, draw_id=draw), from_first=after_member is None):
         await _go_on(ctx, "draws.settle", run, {"draw_id": draw_id})
 
 
 async def restore_tickets(ctx: JobContext, draw_id: str, after_ticket: str | None = None) -> None:
     """Runs after a void: give the price of every ticket back. Raises StillOwed while one fails."""
-    draw, after = UUID(draw_id), UUID(after_ticket) if after_ticket else FIRST
+    draw, after = UUID(draw_id), UUID(after_ticket) if after_ticket else FIRST_TICKET
     run = await service.restore_tickets(ctx.work, draw_id=draw, heartbeat=ctx.heartbeat, after_ticket=after)
     if not run.reached_end:
         assert isinstance(run.last, RestoreTicket), "a run that ends early has listed something"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from functools import cached_property
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -110,15 +109,17 @@ class Dues(Returns):
             self.due_by(activates_at if activates_at > self.now else expires_at)
         return moved
 
-    @cached_property
+    @property
     def _sliding_expiries(self) -> dict[int | None, Expiry]:
         """The lives that activity renews, by policy version; none before the first such version is in force."""
-        versions = self.policies.all(PointsPolicy)
-        return {
-            each.version: each.body.expiry
-            for each in versions
-            if each.body.expiry.sliding and (each.effective_from is None or each.effective_from <= self.now)
-        }
+        return self.common(
+            "sliding_expiries",
+            lambda: {
+                each.version: each.body.expiry
+                for each in self.policies.all(PointsPolicy)
+                if each.body.expiry.sliding and (each.effective_from is None or each.effective_from <= self.now)
+            },
+        )
 
     def _book_all(self, due: list[DueAt]) -> None:
         """Book what is due, each at its instant or at that of the one before it, whichever is later.

@@ -26,6 +26,11 @@ from gamification.draws.service.chunks import CHUNKS_MAX, Owed, StillOwed, Worke
 from gamification.draws.service.steps import after, hold, tell
 from gamification.points.book import Book
 
+Place = tuple[UUID, int]
+"""The winner, and the rank of the win."""
+FIRST_WIN: Place = (UUID(int=0), 0)
+"""Before every win."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GrantWin(Owed):
@@ -36,6 +41,11 @@ class GrantWin(Owed):
     @property
     def what(self) -> str:
         return f"win:{self.rank}"
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the order of granting."""
+        return self.member_id, self.rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +107,9 @@ async def settle_draw(
     draw_id: UUID,
     heartbeat: Callable[[], Awaitable[None]],
     chunks_max: int = CHUNKS_MAX,
-    after_rank: int = 0,
+    after: Place = FIRST_WIN,
 ) -> WorkedOff:
-    """Grant what a drawn draw still owes behind a rank, at most so many chunks of it, lowest rank first.
+    """Grant what a drawn draw still owes behind a place, at most so many chunks of it, winner by winner.
 
     Safe to run twice and at once: a win that has its grant is not granted again. Nothing to do in any other state.
     Locks: accounts.
@@ -110,7 +120,7 @@ async def settle_draw(
         work,
         GRANT_WIN,
         draw_id,
-        lambda last: _owed(draw_id, last.rank if last else after_rank),
+        lambda last: _owed(draw_id, last.place if last else after),
         heartbeat=heartbeat,
         chunks_max=chunks_max,
     )
@@ -127,7 +137,7 @@ async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
         async with transaction():
             if (await hold(draw_id)).state != "SETTLING":
                 return False
-            owed = await fetch_value(_COUNT_OWED, draw_id, 0)
+            owed = await fetch_value(_COUNT_OWED, draw_id)
             if owed:
                 raise StillOwed(f"{owed} wins of draw {draw_id} are not granted")
             wins = await fetch_value(
@@ -140,9 +150,8 @@ async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-_OWED = """FROM draw_win w WHERE w.draw_id = $1 AND w.rank > $2
-           AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank AND g.rank > $2)"""
-_COUNT_OWED = f"SELECT count(*) {_OWED}"
+_COUNT_OWED = """SELECT count(*) FROM draw_win w WHERE w.draw_id = $1
+    AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank)"""
 
 
 async def _begin(draw_id: UUID) -> bool:
@@ -151,9 +160,15 @@ async def _begin(draw_id: UUID) -> bool:
     return bool(await fetch_value("SELECT state = 'SETTLING' FROM draw WHERE id = $1", draw_id))
 
 
-async def _owed(draw_id: UUID, after_rank: int) -> list[GrantWin]:
-    """The next wins without a grant, lowest rank first."""
-    rows = await fetch(
-        f"SELECT w.rank, w.member_id {_OWED} ORDER BY w.rank LIMIT $3", draw_id, after_rank, chunks.CHUNK
-    )
-    return [GrantWin(member_id=member_id, actor=SYSTEM, draw_id=draw_id, rank=rank) for rank, member_id in rows]
+async def _owed(draw_id: UUID, after: Place) -> list[GrantWin]:
+    """The next wins without a grant, winner by winner; one more is read than a chunk holds.
+
+    A chunk ends with a winner, where it has more than one, so that two chunks do not move the same account.
+    """
+    size = chunks.CHUNK
+    rows = await fetch("SELECT member_id, rank FROM owed_wins($1, $2, $3, $4)", draw_id, *after, size + 1)
+    commands = [GrantWin(member_id=member_id, actor=SYSTEM, draw_id=draw_id, rank=rank) for member_id, rank in rows]
+    if len(commands) <= size:
+        return commands
+    whole = [command for command in commands if command.member_id != commands[size].member_id]
+    return whole or commands[:size]

@@ -28,7 +28,7 @@ from gamification.draws.service.steps import after, hold, tell
 from gamification.points.book import Book
 from gamification.points.rows import taken_load
 
-FIRST = UUID(int=0)
+FIRST_TICKET = UUID(int=0)
 """Before every ticket."""
 
 _VOID = """
@@ -143,7 +143,7 @@ async def restore_tickets(
     draw_id: UUID,
     heartbeat: Callable[[], Awaitable[None]],
     chunks_max: int = CHUNKS_MAX,
-    after_ticket: UUID = FIRST,
+    after_ticket: UUID = FIRST_TICKET,
 ) -> WorkedOff:
     """Give back what a voided draw still owes behind a ticket, at most so many chunks of it, oldest ticket first.
 
@@ -161,12 +161,8 @@ async def restore_tickets(
     )
 
 
-_OWED = """
-SELECT t.member_id, t.id, t.entry_seq FROM ticket t JOIN draw d ON d.id = t.draw_id
-WHERE t.draw_id = $1 AND d.state = 'VOIDED' AND t.id > $2
-  AND NOT EXISTS (SELECT FROM ticket_restoration r WHERE r.draw_id = $1 AND r.ticket_id = t.id AND r.ticket_id > $2)
-ORDER BY t.id LIMIT $3
-"""
+_OWED = """SELECT t.member_id, t.id, t.entry_seq FROM draw d, owed_tickets(d.id, $2, $3) t
+    WHERE d.id = $1 AND d.state = 'VOIDED'"""
 
 
 async def _owed(draw_id: UUID, after_ticket: UUID) -> list[RestoreTicket]:
@@ -187,7 +183,7 @@ async def finish_restoration(work: Work, *, draw_id: UUID) -> bool:
         async with transaction():
             if (await hold(draw_id)).state != "VOIDED":
                 return False
-            if await fetch(_OWED, draw_id, FIRST, 1):
+            if await fetch(_OWED, draw_id, FIRST_TICKET, 1):
                 raise StillOwed(f"tickets of draw {draw_id} are not given back")
             return (
                 await execute(
