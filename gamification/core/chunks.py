@@ -32,7 +32,7 @@ async def work_through(
     """Do what `listed` names behind the last thing it named, until it names nothing; returns whether it came so far.
 
     `finished` is told of every chunk and its result, one by one and in order. After `chunks_max` chunks it stops. The
-    first fault ends it, once the chunk beside has ended as well.
+    first fault ends it; what is under way beside it is cut off, and waited for.
     """
     assert not in_transaction(), "a transaction has one connection, and would be as long as the whole work"
     running: deque[tuple[list[T], asyncio.Task[R]]] = deque()
