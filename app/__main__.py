@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from app.loading import loading, spare_the_collector
+from app.loading import loading
 
 GRACEFUL_SHUTDOWN_SECONDS = 15
 
@@ -88,7 +88,6 @@ def worker(with_relay: bool) -> None:
 
     settings = Settings()
     configure("worker", settings.log_format)
-    spare_the_collector()
     uvloop.run(background.run(settings) if with_relay else run(settings, lambda: open_work(settings)))
 
 

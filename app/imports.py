@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gc
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,6 @@ from rich.progress import Progress as Bar
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
-from app.loading import spare_the_collector
 from app.local.programme import tool_settings
 from app.progress import Progress
 from app.settings import Settings
@@ -34,6 +34,7 @@ from gamification.orders.service.imports import BATCH_ROWS, OrderFile, Summary, 
 REJECTED, NOT_BEGUN, STOPPED = 1, 2, 3
 STATEMENT_SECONDS = 60.0
 """A batch of thousands may take longer than a request may."""
+GARBAGE_THRESHOLD = 100_000
 REPORT_HEADER = ("line", "external_id", "rejected", "code", "reason")
 
 
@@ -129,6 +130,15 @@ def command(
     elif summary.counts["lines_rejected"]:
         click.echo("Which lines, and why: the same command with --report FILE")
     context.exit(REJECTED if summary.counts["lines_rejected"] else 0)
+
+
+def spare_the_collector() -> None:
+    """Look for cycles rarely: a batch is many small values that live and die together, and none of them forms one.
+
+    Measured: the collector takes a third of the import's processor time otherwise, and frees nothing.
+    """
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD, 50, 50)
 
 
 def _run(imported: Any) -> Summary:

@@ -6,8 +6,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-GARBAGE_THRESHOLD = 100_000
-
 
 @contextmanager
 def loading() -> Iterator[None]:
@@ -28,12 +26,3 @@ def loading() -> Iterator[None]:
         gc.freeze()
         gc.enable()
         tortoise.models._get_comments = read_comments
-
-
-def spare_the_collector() -> None:
-    """Look for cycles rarely: a batch is many small values that live and die together, and none of them forms one.
-
-    Measured: the collector takes a third of an import's and of a sweep's processor time otherwise, and frees nothing.
-    """
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 50, 50)

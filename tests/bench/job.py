@@ -15,7 +15,7 @@ from uuid import UUID
 
 import uvloop
 
-from app.loading import spare_the_collector
+from app.loading import loading
 from app.settings import Settings
 from app.wiring import open_work
 from gamification.core.clock import FixedClock
@@ -75,5 +75,6 @@ def peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    spare_the_collector()
+    with loading():  # as the worker is loaded, which looks for garbage less often afterwards
+        import gamification.jobs  # noqa: F401
     uvloop.run(run(*sys.argv[1:]))
