@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
 
 import schema
 from app.auth import Access, Door
@@ -18,8 +17,8 @@ from app.desk import access_for, opened_desk
 from app.documents import TrustedDocuments
 from app.exports import Exports
 from app.graphiql import IdeEndpoint, graphiql_routes
-from app.graphql_engine import Policy
-from app.graphql_http import ContextFactory, graphql_routes
+from app.graphql_engine import Policy, Preparing
+from app.graphql_http import ContextFactory, GraphQLApplication, graphql_routes
 from app.health import health_routes
 from app.limits import Audience
 from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
@@ -32,6 +31,7 @@ from gamification.orders.quotes import Quotes
 from schema.admin.root import schema as admin_schema
 from schema.context import Context
 from schema.root import schema as member_schema
+from schema.screens import screens_of
 
 MEMBER_PATH = "/graphql"
 ADMIN_PATH = "/admin/graphql"
@@ -46,16 +46,20 @@ IDE_ENDPOINTS = (
 
 @dataclass
 class Doors:
-    """The context factories of both endpoints, and who knows the sessions; they exist once the process has started."""
+    """The context factories of both endpoints, who knows the sessions, and what trusted operations read ahead.
+
+    All of it exists once the process has started.
+    """
 
     factories: dict[Door, ContextFactory]
     access: Access | None = None
+    preparing: dict[str, Preparing] = field(default_factory=dict)
 
-    def at(self, door: Door) -> Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]]:
+    def at(self, door: Door) -> ContextFactory:
         """A factory that may be handed out before the start."""
 
-        async def make(connection: HTTPConnection, parameters: Mapping[str, Any] | None) -> Context:
-            return await self.factories[door](connection, parameters)
+        def make(headers: Mapping[str, str], parameters: Mapping[str, Any] | None) -> Awaitable[Context]:
+            return self.factories[door](headers, parameters)
 
         return make
 
@@ -81,6 +85,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
             await stack.enter_async_context(sharing_flushes(settings, work))
             for door in ("member", "staff"):
                 doors.factories[door] = context_factory(work, desk, quotes, access, door)
+            doors.preparing.update((name, screen.prepare) for name, screen in screens_of(work).items())
             yield
 
     local = settings.environment == "local"
@@ -91,6 +96,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
             doors.at("member"),
             documents=TrustedDocuments.load(DOCUMENTS, member_schema._schema),
             policy=member_policy(settings),
+            preparing=doors.preparing,
         ),
         *graphql_routes(admin_schema, ADMIN_PATH, doors.at("staff"), policy=staff_policy(settings)),
         *health_routes(),
@@ -98,7 +104,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         *Exports(doors.at("staff"), doors.still_holds).routes(),
         *(graphiql_routes(GRAPHIQL_PATH, IDE_ENDPOINTS, settings.graphiql_tokens_file) if local else ()),
     ]
-    return SecureResponses(Starlette(routes=routes, lifespan=lifespan), https=not local)
+    return SecureResponses(GraphQLApplication(routes, lifespan), https=not local)
 
 
 def member_policy(settings: Settings) -> Policy:

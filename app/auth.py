@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar, cast
 from uuid import UUID
 
-import jwt
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.access_tokens import TokenKey
 from app.settings import Settings
 from gamification.core.actors import ANONYMOUS, Actor, Role
 from gamification.core.calendar import Calendar
 from gamification.core.clock import Clock
 from gamification.core.ids import new_id
+from gamification.core.shared_reads import SharedReads
 from gamification.members import queries
 from gamification.members.credentials import IntegrationToken, Passwords, RefreshChain, sha256
 from gamification.members.errors import Unauthenticated
@@ -35,10 +36,8 @@ from gamification.members.service import mark_integration_used
 
 Door = Literal["member", "staff"]
 
-ALGORITHM = "HS256"
 ISSUER = "jifen"
 AUDIENCES: Mapping[Door, str] = {"member": "jifen:member", "staff": "jifen:staff"}
-REQUIRED_CLAIMS = ["exp", "iat", "sub", "aud", "iss", "jti", "sid"]
 KEY_BYTES_MIN = 32
 LEEWAY = timedelta(seconds=5)
 TOKEN_LENGTH_MAX = 2048
@@ -53,9 +52,13 @@ Value = TypeVar("Value")
 class Recent(Generic[Key, Value]):
     """Answers of the database that are at most `REVOCATION_SECONDS_MAX` old; nothing that was not found is kept."""
 
-    load: Callable[[Key], Awaitable[Value | None]]
+    load: Callable[[Sequence[Key]], Awaitable[Mapping[Key, Value]]]
     seconds: Callable[[], float]
     _known: dict[Key, tuple[float, Value]] = field(default_factory=dict)
+    _reads: SharedReads[Key, Value] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reads = SharedReads(self.load)
 
     async def get(self, key: Key) -> Value | None:
         """What is known of the key, asked anew after `REVOCATION_SECONDS_MAX`."""
@@ -63,7 +66,7 @@ class Recent(Generic[Key, Value]):
         known = self._known.get(key)
         if known is not None and asked_at - known[0] < REVOCATION_SECONDS_MAX:
             return known[1]
-        value = await self.load(key)
+        value = await self._reads.get(key)
         self._known.pop(key, None)
         if value is not None:
             self._known[key] = (asked_at, value)
@@ -94,11 +97,11 @@ class Access:
         if hmac.compare_digest(member_key, staff_key):
             raise ValueError("members and staff have token keys of their own")
         self.chain = RefreshChain(_derived(member_key, b"refresh tokens"))
-        self._keys: Mapping[Door, bytes] = {"member": member_key, "staff": staff_key}
+        self._keys: Mapping[Door, TokenKey] = {"member": TokenKey(member_key), "staff": TokenKey(staff_key)}
         self._clock = clock
         self._calendar = calendar
-        self._sessions: Recent[UUID, SessionState] = Recent(queries.session_state, seconds)
-        self._secrets: Recent[UUID, SecretState] = Recent(queries.secret_state, seconds)
+        self._sessions: Recent[UUID, SessionState] = Recent(queries.session_states, seconds)
+        self._secrets: Recent[UUID, SecretState] = Recent(queries.secret_states, seconds)
         self._used_on: dict[UUID, date] = {}
 
     def issue(self, actor: Actor, *, now: datetime, lifetime: timedelta = ACCESS_LIFETIME) -> AccessToken:
@@ -115,7 +118,7 @@ class Access:
             "iat": int(issued_at.timestamp()),
             "exp": int((issued_at + lifetime).timestamp()),
         }
-        return AccessToken(jwt.encode(claims, self._keys[door], ALGORITHM), issued_at + lifetime)
+        return AccessToken(self._keys[door].sign(claims), issued_at + lifetime)
 
     def forget(self, session_id: UUID) -> None:
         """Ask the database again at the next request of this session."""
@@ -123,14 +126,14 @@ class Access:
 
     def forget_integrations(self) -> None:
         """Ask the database again for every integration: one of them was disabled."""
-        self._secrets = Recent(queries.secret_state, self._secrets.seconds)
+        self._secrets = Recent(queries.secret_states, self._secrets.seconds)
 
-    async def authenticate(self, credentials: Mapping[str, Any] | None, door: Door) -> Actor:
-        """Who asks at an endpoint, by its headers or the parameters of a WebSocket's `connection_init`.
+    async def authenticate(self, authorization: Any, door: Door) -> Actor:
+        """Who asks at an endpoint, by what a header or the parameters of a WebSocket's `connection_init` carry.
 
-        Without credentials: nobody known. Refuses: Unauthenticated, with a reason and no detail.
+        None: nobody known. Refuses: Unauthenticated, with a reason and no detail.
         """
-        token = _bearer(credentials or {})
+        token = _bearer(authorization)
         if token is None:
             return ANONYMOUS
         if door == "staff" and IntegrationToken.is_one(token):
@@ -158,21 +161,15 @@ class Access:
         return Actor(door, holder, role=role, stores=state.stores, session_id=session_id)
 
     def _claims(self, token: str, door: Door, now: datetime) -> tuple[UUID, UUID]:
-        """Subject and session of a genuine token that is in its time, on our clock and not the library's."""
+        """Subject and session of a genuine token that is in its time on our clock."""
         try:
-            claims = jwt.decode(
-                token,
-                self._keys[door],
-                algorithms=[ALGORITHM],
-                audience=AUDIENCES[door],
-                issuer=ISSUER,
-                options={"require": REQUIRED_CLAIMS, "verify_exp": False, "verify_iat": False, "strict_aud": True},
-            )
+            claims = self._keys[door].claims(token)
             subject, session_id = UUID(claims["sub"]), UUID(claims["sid"])
             issued_at, expires_at = _instant(claims["iat"]), _instant(claims["exp"])
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError):
+            is_ours = claims["iss"] == ISSUER and claims["aud"] == AUDIENCES[door] and claims["jti"]
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             raise Unauthenticated(reason="TOKEN_INVALID") from None
-        if issued_at - LEEWAY > now:
+        if not is_ours or issued_at - LEEWAY > now:
             raise Unauthenticated(reason="TOKEN_INVALID")
         if now >= expires_at + LEEWAY:
             raise Unauthenticated(reason="TOKEN_EXPIRED")
@@ -226,9 +223,8 @@ def desk_of(
     )
 
 
-def _bearer(credentials: Mapping[str, Any]) -> str | None:
+def _bearer(value: Any) -> str | None:
     """The token of an `Authorization: Bearer …` line, None when there is no such line. Refuses: Unauthenticated."""
-    value = next((value for name, value in credentials.items() if name.lower() == "authorization"), None)
     if value is None:
         return None
     scheme, _, token = value.partition(" ") if isinstance(value, str) else ("", "", "")

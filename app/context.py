@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import HTTPConnection
-
 from app.auth import Access, Door
 from app.faults import current_correlation
 from app.graphql_http import ContextFactory
-from app.security import credentials_of
+from app.security import authorization_of
 from gamification.core.work import Work
 from gamification.members.ports import Desk
 from gamification.orders.quotes import Quotes
@@ -20,15 +18,15 @@ from schema.context import Context, locale_of
 def context_factory(work: Work, desk: Desk, quotes: Quotes, access: Access, door: Door) -> ContextFactory:
     """Contexts for one endpoint; authentication happens here and may raise Unauthenticated."""
 
-    async def make(connection: HTTPConnection, parameters: Mapping[str, Any] | None) -> Context:
-        actor = await access.authenticate(credentials_of(connection, parameters), door)
+    async def make(headers: Mapping[str, str], parameters: Mapping[str, Any] | None) -> Context:
+        actor = await access.authenticate(authorization_of(headers, parameters), door)
         return Context(
             work=work,
             clock=work.clock,
             desk=desk,
             quotes=quotes,
             actor=actor,
-            locale=locale_of(connection.headers.get("accept-language")),
+            locale=locale_of(headers.get("accept-language")),
             correlation_id=current_correlation(),
             connection_params=parameters,
         )

@@ -148,6 +148,7 @@ def tortoise_config(
         "application_name": application_name,
         "timezone": "UTC",
         "jit": "off",
+        "plan_cache_mode": "force_generic_plan",
         "statement_timeout": _milliseconds(statement_timeout_seconds),
         "lock_timeout": _milliseconds(lock_timeout_seconds),
         "idle_in_transaction_session_timeout": _milliseconds(idle_in_transaction_timeout_seconds),

@@ -82,7 +82,7 @@ class Exports:
     async def caller(self, request: Request) -> Context:
         """Who asks. Raises Problem for whoever may not."""
         try:
-            context = await self.context_factory(request, None)
+            context = await self.context_factory(request.headers, None)
         except Refusal as refusal:
             message = refusal.message(locale_of(request.headers.get("accept-language")))
             raise Problem(401, refusal.code, message, headers={"www-authenticate": "Bearer"}) from None

@@ -11,7 +11,7 @@ start; a text too long to be kept, and whatever compiled execution leaves alone,
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -27,6 +27,8 @@ from app.faults import shown_errors, with_code
 from app.graphql_requests import OperationRequest, RequestRejected, rejected
 from app.limits import LIMITS, Audience, LimitExceeded, Limits, audience_of, check_comparisons, check_usage
 from app.measure import Usage, measure
+from gamification.core.database import together
+from gamification.core.together import reading_together
 from schema.context import Context
 from schema.execution.operations import Operation, Operations
 from schema.execution.subscriptions import subscribe
@@ -35,6 +37,8 @@ from schema.extensions import PreparedDocument, Schema
 CACHED_DOCUMENTS_MAX = 512
 CACHED_TEXT_LENGTH_MAX = 16_384
 CACHED_SIZES_MAX = 16
+
+Preparing = Callable[[Context], Awaitable[None]]
 
 ExecutionMode = Literal["compiled", "core"]
 DEFAULT_EXECUTION: ExecutionMode = "compiled"
@@ -93,7 +97,15 @@ class _Known:
 class Engine:
     """Prepares and executes the operations of one endpoint."""
 
-    def __init__(self, schema: Schema, documents: TrustedDocuments, policy: Policy) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        documents: TrustedDocuments,
+        policy: Policy,
+        preparing: Mapping[str, Preparing] | None = None,
+    ) -> None:
+        """`preparing` names what is to be done for a context before a trusted operation of that name begins."""
+        self.preparing = preparing if preparing is not None else {}
         self.schema = schema
         self.core = schema._schema
         self.documents = documents
@@ -120,6 +132,15 @@ class Engine:
 
     async def execute(self, prepared: Prepared, request: OperationRequest, context: Context) -> ExecutionResult:
         """Run a query or a mutation. Errors in the answer are those that the caller may read."""
+        prepare = self.preparing.get(prepared.name or "") if prepared.trusted else None
+        if prepare is not None:
+            await prepare(context)
+        if prepared.kind is OperationType.QUERY:
+            with reading_together(together()):
+                return await self._execute(prepared, request, context)
+        return await self._execute(prepared, request, context)
+
+    async def _execute(self, prepared: Prepared, request: OperationRequest, context: Context) -> ExecutionResult:
         result = await self._compiled_result(prepared, request, context)
         if result is None:
             context.prepared = prepared.document
@@ -151,7 +172,10 @@ class Engine:
             return None
         try:
             found = await prepared.compiled.execute(
-                variables=request.variables, context=context, extensions=request.extensions
+                variables=request.variables,
+                context=context,
+                extensions=request.extensions,
+                side_by_side=not context.ahead.values,
             )
         except Exception as error:  # noqa: BLE001 - as strawberry does: a fault of the execution itself
             return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])

@@ -10,21 +10,20 @@ is not executed, `application/json` gets 200 for what GraphQL itself refuses and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import orjson
 from graphql import GraphQLError, OperationType
-from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Lifespan, Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from app.documents import TrustedDocuments
 from app.faults import fault
-from app.graphql_engine import Engine, Policy, Prepared
+from app.graphql_engine import Engine, Policy, Prepared, Preparing
 from app.graphql_requests import (
     EVENT_STREAM,
     LEGACY_JSON,
@@ -40,14 +39,19 @@ from app.graphql_requests import (
 )
 from app.graphql_socket import GraphQLSocket
 from app.graphql_stream import STREAM_HEADERS, send_events
-from app.security import Origins
+from app.security import Origins, headers_of
 from gamification.core.errors import Refusal
 from schema.context import Context, locale_of
 from schema.extensions import Schema
 
-ContextFactory = Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]]
-"""Makes the context of one operation from its request (and a socket's connection_init payload). Authentication
-happens here: it may raise a Refusal, which becomes 401 when its code is UNAUTHENTICATED and 403 otherwise."""
+ContextFactory = Callable[[Mapping[str, str], Mapping[str, Any] | None], Awaitable[Context]]
+"""Makes the context of one operation from the headers of its request, named in small letters, and a socket's
+connection_init payload. Authentication happens here: it may raise a Refusal, which becomes 401 when its code is
+UNAUTHENTICATED and 403 otherwise."""
+
+Headers = Mapping[str, str]
+RawHeaders = list[tuple[bytes, bytes]]
+CONTENT_TYPES = {each: f"{each}; charset=utf-8".encode() for each in (RESPONSE_JSON, LEGACY_JSON)}
 
 
 def graphql_routes(
@@ -58,14 +62,35 @@ def graphql_routes(
     documents: TrustedDocuments | None = None,
     policy: Policy | None = None,
     origins: Origins | None = None,
+    preparing: Mapping[str, Preparing] | None = None,
 ) -> list[BaseRoute]:
-    """One endpoint: HTTP, event streams and graphql-transport-ws under one path."""
+    """One endpoint: HTTP, event streams and graphql-transport-ws under one path.
+
+    `preparing` is what is done for a context before a trusted operation of that name; it may be filled later.
+    """
     policy, origins = policy or Policy(), origins or Origins()
-    engine = Engine(schema, documents or TrustedDocuments(), policy)
+    engine = Engine(schema, documents or TrustedDocuments(), policy, preparing)
     return [
         Route(path, GraphQLEndpoint(engine, context_factory, policy, origins)),
         WebSocketRoute(path, GraphQLSocket(engine, context_factory, policy, origins)),
     ]
+
+
+class GraphQLApplication(Starlette):
+    """An application whose GraphQL endpoints are reached at once; everything else takes the way of its routes.
+
+    The router and what the framework wraps around it cost as much as the rest of a small request, and an endpoint
+    answers its own errors.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute], lifespan: Lifespan[GraphQLApplication] | None = None) -> None:
+        super().__init__(routes=routes, lifespan=lifespan)
+        plain = (route for route in routes if isinstance(route, Route))
+        self._endpoints = {each.path: each.endpoint for each in plain if isinstance(each.endpoint, GraphQLEndpoint)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or super().__call__)(scope, receive, send)
 
 
 class GraphQLEndpoint:
@@ -79,12 +104,12 @@ class GraphQLEndpoint:
         self.streams = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         media_type = LEGACY_JSON
         try:
             self._admit_origin(headers)
             if scope["method"] == "OPTIONS":
-                await _send(send, 204, b"", self._preflight(headers))
+                await _send(send, 204, b"", _encoded(self._preflight(headers)))
                 return
             media_type = negotiate(headers.get("accept"))
             await self._serve(scope, receive, send, headers, media_type)
@@ -96,11 +121,11 @@ class GraphQLEndpoint:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: Headers, media_type: str) -> None:
         request = await self._read(scope, receive, headers)
-        context = await self._context(scope, receive, headers)
+        context = await self._context(headers)
         prepared = self.engine.prepare(request, context)
         self._check_method(scope["method"], prepared, streams=media_type == EVENT_STREAM)
         if media_type == EVENT_STREAM:
-            again = partial(self._context, scope, receive, headers)
+            again = partial(self._context, headers)
             await self._stream(receive, send, headers, self._payloads(prepared, request, context, again))
         else:
             result = await self._execute(prepared, request, context)
@@ -115,9 +140,9 @@ class GraphQLEndpoint:
         check_content(headers)
         return request_from_json(await read_body(receive, headers, self.policy.body_bytes_max))
 
-    async def _context(self, scope: Scope, receive: Receive, headers: Headers) -> Context:
+    async def _context(self, headers: Headers) -> Context:
         try:
-            return await self.context_factory(HTTPConnection(scope, receive), None)
+            return await self.context_factory(headers, None)
         except Refusal as refusal:
             raise access_rejected(refusal, locale_of(headers.get("accept-language"))) from None
 
@@ -154,7 +179,7 @@ class GraphQLEndpoint:
         cross_origin = self.origins.response_headers(headers.get("origin"))
         self.streams += 1
         try:
-            await _send_start(send, 200, {**STREAM_HEADERS, **cross_origin})
+            await _send_start(send, 200, _encoded({**STREAM_HEADERS, **cross_origin}))
             await send_events(receive, send, payloads)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
@@ -204,10 +229,10 @@ class GraphQLEndpoint:
         body: bytes,
         more: Mapping[str, str] | None = None,
     ) -> None:
-        cross_origin = self.origins.response_headers(headers.get("origin"))
-        await _send(
-            send, status, body, {"content-type": f"{media_type}; charset=utf-8", **cross_origin, **(more or {})}
-        )
+        raw = [(b"content-type", CONTENT_TYPES[media_type])]
+        if more or "origin" in headers:
+            raw += _encoded({**self.origins.response_headers(headers.get("origin")), **(more or {})})
+        await _send(send, status, body, raw)
 
 
 def answer_of(result: ExecutionResult, media_type: str) -> tuple[int, bytes]:
@@ -230,11 +255,14 @@ def access_rejected(refusal: Refusal, locale: str) -> RequestRejected:
     return RequestRejected([error], 403)
 
 
-async def _send(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    await _send_start(send, status, {**headers, "content-length": str(len(body))})
+def _encoded(headers: Mapping[str, str]) -> RawHeaders:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def _send(send: Send, status: int, body: bytes, headers: RawHeaders) -> None:
+    await _send_start(send, status, [*headers, (b"content-length", b"%d" % len(body))])
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_start(send: Send, status: int, headers: Mapping[str, str]) -> None:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
+async def _send_start(send: Send, status: int, headers: RawHeaders) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from graphql import GraphQLError
-from starlette.datastructures import Headers
 from starlette.types import Receive
 
 RESPONSE_JSON = "application/graphql-response+json"
@@ -88,7 +88,7 @@ def request_from_parameters(payload: object) -> OperationRequest:
     if not isinstance(payload, dict):
         raise rejected("The request is no JSON object.")
     for name, kind, called in _PARAMETERS:
-        if not isinstance(payload.get(name), kind | None):
+        if not isinstance(payload.get(name), (kind, NoneType)):
             raise rejected(f"`{name}` must be {called} or null.")
     extensions = payload.get("extensions") or {}
     document_id = payload.get("documentId") or _persisted_id(extensions)
@@ -149,17 +149,22 @@ def _media_range(part: str) -> tuple[str, float]:
         return name, 0.0
 
 
-def check_content(headers: Headers) -> None:
+def check_content(headers: Mapping[str, str]) -> None:
     """Raises RequestRejected (415) for anything but uncompressed JSON in UTF-8."""
-    name, *parameters = (each.strip().lower() for each in headers.get("content-type", "").split(";"))
-    charsets = [each.partition("=")[2].strip('"') for each in parameters if each.startswith("charset=")]
-    if name != LEGACY_JSON or any(each not in ("utf-8", "utf8") for each in charsets):
+    if not _is_json(headers.get("content-type", "")):
         raise rejected(f"The body must be {LEGACY_JSON} in UTF-8.", "UNSUPPORTED_MEDIA_TYPE", 415)
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise rejected("The body must not be compressed.", "UNSUPPORTED_MEDIA_TYPE", 415)
 
 
-async def read_body(receive: Receive, headers: Headers, bytes_max: int) -> bytes:
+@lru_cache(maxsize=256)
+def _is_json(content_type: str) -> bool:
+    name, *parameters = (each.strip().lower() for each in content_type.split(";"))
+    charsets = [each.partition("=")[2].strip('"') for each in parameters if each.startswith("charset=")]
+    return name == LEGACY_JSON and all(each in ("utf-8", "utf8") for each in charsets)
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> bytes:
     """The body, of at most `bytes_max` bytes. Raises RequestRejected (413), before reading when the length is told."""
     told = headers.get("content-length", "")
     size, chunks = int(told) if told.isdecimal() else 0, []

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 import orjson
 from graphql import GraphQLError, OperationType
-from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
@@ -44,21 +43,21 @@ class Session:
 
     def __init__(
         self,
-        connection: HTTPConnection,
-        context_factory: Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]],
+        headers: Mapping[str, str],
+        context_factory: Callable[[Mapping[str, str], Mapping[str, Any] | None], Awaitable[Context]],
     ) -> None:
-        self.connection = connection
+        self.headers = headers
         self.context_factory = context_factory
         self.connection_params: Mapping[str, Any] | None = None
 
     @property
     def locale(self) -> str:
         """The language that the handshake asked for."""
-        return locale_of(self.connection.headers.get("accept-language"))
+        return locale_of(self.headers.get("accept-language"))
 
     async def context(self) -> Context:
         """A new context: the caller is authenticated anew for each operation."""
-        return await self.context_factory(self.connection, self.connection_params)
+        return await self.context_factory(self.headers, self.connection_params)
 
 
 class TextFrames(AsyncWebSocketAdapter):
@@ -164,7 +163,7 @@ class GraphQLSocket(GraphQL[Any, None]):
     def __init__(
         self,
         engine: Engine,
-        context_factory: Callable[[HTTPConnection, Mapping[str, Any] | None], Awaitable[Context]],
+        context_factory: Callable[[Mapping[str, str], Mapping[str, Any] | None], Awaitable[Context]],
         policy: Policy,
         origins: Origins,
     ) -> None:
@@ -184,7 +183,7 @@ class GraphQLSocket(GraphQL[Any, None]):
 
     async def get_context(self, request: Any, response: Any) -> Session:
         """The session of one connection; each operation makes its own context from it."""
-        return Session(request, self.context_factory)
+        return Session(request.headers, self.context_factory)
 
     async def on_ws_connect(self, context: Session) -> UnsetType | dict[str, object] | None:
         """Refuse the socket (4403) at once when the token is worth nothing."""

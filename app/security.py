@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
@@ -32,7 +30,8 @@ RESPONSE_HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
 }
 TRANSPORT_SECURITY = "max-age=63072000; includeSubDomains"
-CORRELATION_HEADER = "x-correlation-id"
+CORRELATION_HEADER = b"x-correlation-id"
+STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 PREFLIGHT_SECONDS = 600
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -47,22 +46,19 @@ class SecureResponses:
 
     def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
         self.app = app
-        self.headers = dict(RESPONSE_HEADERS)
-        if https:
-            self.headers["strict-transport-security"] = TRANSPORT_SECURITY
+        headers = {**RESPONSE_HEADERS, **({"strict-transport-security": TRANSPORT_SECURITY} if https else {})}
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        current = correlation_of(Headers(scope=scope).get(CORRELATION_HEADER))
+        given = next((value for name, value in scope["headers"] if name == CORRELATION_HEADER), None)
+        current = correlation_of(given.decode("latin-1") if given else None)
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                headers = MutableHeaders(scope=message)
-                headers[CORRELATION_HEADER] = current
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+            if message["type"] in STARTS:
+                message["headers"] = self._completed(message.get("headers", ()), current)
             await send(message)
 
         reset = correlation_id.set(current)
@@ -70,6 +66,14 @@ class SecureResponses:
             await self.app(scope, receive, send_with_headers)
         finally:
             correlation_id.reset(reset)
+
+    def _completed(self, given: Iterable[tuple[bytes, bytes]], current: str) -> list[tuple[bytes, bytes]]:
+        """The headers of a response, with those that it lacks; names are in small letters, as ASGI has them."""
+        headers = [pair for pair in given if pair[0] != CORRELATION_HEADER]
+        headers.append((CORRELATION_HEADER, current.encode()))
+        names = {name for name, _ in headers}
+        headers += [pair for pair in self._headers if pair[0] not in names]
+        return headers
 
 
 def correlation_of(given: str | None) -> str:
@@ -114,8 +118,14 @@ class Origins:
         return headers
 
 
-def credentials_of(connection: HTTPConnection, connection_params: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-    """Where a caller's `authorization` stands: in a socket's connection_init payload, else in the request's headers."""
-    if any(name.lower() == "authorization" for name in connection_params or ()):
-        return connection_params or {}
-    return connection.headers
+def headers_of(scope: Scope) -> Mapping[str, str]:
+    """The headers of a request by name in small letters; of several of one name, the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+
+
+def authorization_of(headers: Mapping[str, str], connection_params: Mapping[str, Any] | None = None) -> Any:
+    """A caller's `authorization`: in a socket's connection_init payload, else in the request's headers; else None."""
+    for name, value in (connection_params or {}).items():
+        if name.lower() == "authorization":
+            return value
+    return headers.get("authorization")

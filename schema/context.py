@@ -7,7 +7,8 @@ one answer and a session that ended meanwhile is seen.
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -32,12 +33,24 @@ NO_QUOTES = cast(Quotes, None)
 """For schemas without deductions."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadAhead:
+    """What was read before an operation began, at an instant: by batch read and key."""
+
+    now: datetime
+    values: Mapping[Any, Mapping[Any, Any]]
+
+
+NOTHING_AHEAD = ReadAhead(datetime.min.replace(tzinfo=UTC), {})
+NO_VALUES: Mapping[Any, Any] = {}
+
+
 @dataclass(slots=True, weakref_slot=True, kw_only=True)
 class Context:
     """The surroundings of one operation.
 
     `now` is the clock's reading for the whole operation, `desk` what the verbs of members need, `quotes` signs
-    deductions, `prepared` is the document, parsed and found valid before execution.
+    deductions, `prepared` is the document, parsed and found valid before execution, `ahead` what was read before it.
     """
 
     work: Work
@@ -49,6 +62,7 @@ class Context:
     correlation_id: str = ""
     connection_params: Mapping[str, Any] | None = None
     prepared: DocumentNode | None = None
+    ahead: ReadAhead = NOTHING_AHEAD
     loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     readings: dict[Hashable, dict[Any, tuple[asyncio.Future[list[Any]], int]]] = field(default_factory=dict)
     now: datetime = field(init=False)
@@ -61,6 +75,9 @@ class Context:
 
         `batch` answers in the order of its keys; a `*_by_ids` function of a slice's queries is one.
         """
+        ahead = self.ahead.values.get(batch, NO_VALUES)
+        if key in ahead:
+            return cast(V, ahead[key])
         loader = self.loaders.get(batch)
         if loader is None:
             loader = self.loaders[batch] = DataLoader(load_fn=batch, max_batch_size=BATCH_MAX)
@@ -68,6 +85,9 @@ class Context:
 
     async def load_many(self, batch: Callable[[list[K]], Awaitable[Sequence[V]]], keys: Sequence[K]) -> list[V]:
         """The same for many keys at once, in their order: those that this operation has not read yet, together."""
+        ahead = self.ahead.values.get(batch, NO_VALUES)
+        if all(key in ahead for key in keys):
+            return [cast(V, ahead[key]) for key in keys]
         known = self.readings.setdefault(batch, {})
         missing = [key for key in dict.fromkeys(keys) if key not in known]
         if missing:
@@ -95,6 +115,7 @@ def own_id(info: Info) -> UUID:
     return own
 
 
+@lru_cache(maxsize=256)
 def locale_of(accept_language: str | None) -> str:
     """The language of messages for an Accept-Language header: zh-CN or en, whichever is preferred; zh-CN otherwise."""
     preferred: tuple[float, str] = (0.0, DEFAULT_LOCALE)

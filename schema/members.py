@@ -64,7 +64,7 @@ class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, E
     joined_at: datetime = strawberry.field(description="When the member joined.")
 
     @classmethod
-    def of(cls, row: models.Member) -> "Member":
+    def of(cls, row: models.Member | queries.MemberLine) -> "Member":
         return cls(
             id=row.id,
             number=row.number,
@@ -88,7 +88,7 @@ class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, E
         return await info.context.load_many(reading, [member.id for member in members])
 
 
-def birthday_of(row: models.Member) -> Birthday | None:
+def birthday_of(row: models.Member | queries.MemberLine) -> Birthday | None:
     """A member's birthday as GraphQL shows it."""
     known = row.birthday_month is not None and row.birthday_day is not None
     return Birthday(month=row.birthday_month or 0, day=row.birthday_day or 0) if known else None
@@ -96,7 +96,7 @@ def birthday_of(row: models.Member) -> Birthday | None:
 
 async def member_of(member_id: UUID, info: Info) -> Member | None:
     """The member with that id, read together with others."""
-    row: models.Member | None = await info.context.load(queries.members_by_ids, member_id)
+    row: queries.MemberLine | None = await info.context.load(queries.members_by_ids, member_id)
     return Member.of(row) if row else None
 
 

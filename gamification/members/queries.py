@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from gamification.core.database import fetch, fetch_row, fetch_value
+from asyncpg import Record
+
+from gamification.core.database import fetch, fetch_value
 from gamification.members.models import Integration, Member, Staff
 from gamification.members.phones import PhoneVault, SealedPhone
 from gamification.members.references import Reference
@@ -18,9 +20,35 @@ PAGE_MAX = 100
 REFERENCES_MAX = 100
 
 
-async def members_by_ids(ids: Sequence[UUID]) -> list[Member | None]:
+class MemberLine(NamedTuple):
+    """A member as it is shown: the columns of the model, without the model."""
+
+    id: UUID
+    number: str
+    nickname: str | None
+    locale: str
+    status: str
+    birthday_month: int | None
+    birthday_day: int | None
+    joined_at: datetime
+    claimed_at: datetime | None
+    origin_channel: str
+    origin_store: str | None
+    merged_into_id: UUID | None
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a person has proved to be this member; an imported one waits to be claimed."""
+        return self.claimed_at is not None
+
+
+_LINE_COLUMNS = ", ".join(MemberLine._fields)
+
+
+async def members_by_ids(ids: Sequence[UUID]) -> list[MemberLine | None]:
     """Members in the order of their ids; None for who does not exist."""
-    found = {member.id: member for member in await Member.filter(id__in=list(ids))}
+    rows = await fetch(f"SELECT {_LINE_COLUMNS} FROM member WHERE id = ANY($1)", list(ids))
+    found = {row[0]: MemberLine._make(row) for row in rows}
     return [found.get(each) for each in ids]
 
 
@@ -99,7 +127,7 @@ class MemberFilter:
     status: str | None = None
 
 
-async def members_page(wanted: MemberFilter, *, after: UUID | None, limit: int) -> list[Member]:
+async def members_page(wanted: MemberFilter, *, after: UUID | None, limit: int) -> list[MemberLine]:
     """Up to `limit` members, the latest first, that come after an id in this order."""
     clauses, arguments = _narrowed(wanted)
     if after is not None:
@@ -107,8 +135,9 @@ async def members_page(wanted: MemberFilter, *, after: UUID | None, limit: int) 
         clauses.append(f"m.id < ${len(arguments)}")
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
     arguments.append(min(limit, PAGE_MAX + 1))
-    rows = await fetch(f"SELECT m.id FROM member m {where} ORDER BY m.id DESC LIMIT ${len(arguments)}", *arguments)
-    return [member for member in await members_by_ids([row["id"] for row in rows]) if member is not None]
+    limited = f"{where} ORDER BY m.id DESC LIMIT ${len(arguments)}"
+    rows = await fetch(f"SELECT {_LINE_COLUMNS} FROM member m {limited}", *arguments)
+    return [MemberLine._make(row) for row in rows]
 
 
 def _narrowed(wanted: MemberFilter) -> tuple[list[str], list[Any]]:
@@ -155,17 +184,19 @@ class SessionState:
     is_live: bool
 
 
-async def session_state(session_id: UUID) -> SessionState | None:
-    """The state of a session, or None when there is none."""
-    row = await fetch_row(
-        """SELECT s.member_id, s.staff_id, s.expires_at, w.role, w.stores,
+async def session_states(session_ids: Sequence[UUID]) -> dict[UUID, SessionState]:
+    """The states of sessions by id, as far as they exist."""
+    rows = await fetch(
+        """SELECT s.id, s.member_id, s.staff_id, w.role, w.stores, s.expires_at,
                   s.revoked_at IS NULL AND coalesce(m.status = 'ACTIVE', w.disabled_at IS NULL) AS is_live
            FROM session s LEFT JOIN member m ON m.id = s.member_id LEFT JOIN staff w ON w.id = s.staff_id
-           WHERE s.id = $1""",
-        session_id,
+           WHERE s.id = ANY($1)""",
+        list(session_ids),
     )
-    if row is None:
-        return None
+    return {row["id"]: _session_state(row) for row in rows}
+
+
+def _session_state(row: Record) -> SessionState:
     stores = frozenset(row["stores"] or ())
     return SessionState(row["member_id"], row["staff_id"], row["role"], stores, row["expires_at"], row["is_live"])
 
@@ -180,14 +211,15 @@ class SecretState:
     expires_at: datetime | None
 
 
-async def secret_state(secret_id: UUID) -> SecretState | None:
-    """The state of an integration's secret, or None when it or its integration is gone."""
-    row = await fetch_row(
-        """SELECT s.integration_id, s.hash, s.expires_at, i.scopes
+async def secret_states(secret_ids: Sequence[UUID]) -> dict[UUID, SecretState]:
+    """The states of integrations' secrets by id, but for those that are gone or whose integration is."""
+    rows = await fetch(
+        """SELECT s.id, s.integration_id, s.hash, i.scopes, s.expires_at
            FROM integration_secret s JOIN integration i ON i.id = s.integration_id
-           WHERE s.id = $1 AND i.disabled_at IS NULL""",
-        secret_id,
+           WHERE s.id = ANY($1) AND i.disabled_at IS NULL""",
+        list(secret_ids),
     )
-    if row is None:
-        return None
-    return SecretState(row["integration_id"], row["hash"], frozenset(row["scopes"]), row["expires_at"])
+    return {
+        row["id"]: SecretState(row["integration_id"], row["hash"], frozenset(row["scopes"]), row["expires_at"])
+        for row in rows
+    }

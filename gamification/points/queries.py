@@ -10,13 +10,14 @@ from uuid import UUID
 
 from gamification.core.calendar import Calendar
 from gamification.core.database import fetch, fetch_row
-from gamification.core.draft import MoreLotsNeeded
+from gamification.core.draft import Loaded, MoreLotsNeeded
 from gamification.core.policy import Policies
 from gamification.core.statements import load_statement
 from gamification.core.work import LOTS_ALL
 from gamification.points.book import Book
 from gamification.points.ledger import PointsLedger
 from gamification.points.models import GROWTH, POINTS
+from gamification.points.rows import AccountRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +64,46 @@ LINE_COLUMNS = """member_id, currency, seq, kind, source_type, source_id,
 async def balances_by_member_ids(
     member_ids: Sequence[UUID], now: datetime, policies: Policies, calendar: Calendar
 ) -> Mapping[UUID, Balance]:
-    """Balances as they are at an instant, whether or not what is due has been booked; one statement."""
-    books = await open_books(member_ids, now, policies, calendar)
-    return {book.member_id: _balance(book) for book in books}
+    """Balances as they are at an instant, whether or not what is due has been booked; one statement.
+
+    Where nothing is due the accounts say it all, and no book is opened.
+    """
+    loaded = await _loaded(member_ids, now, policies, 0)
+    found: dict[UUID, Balance] = {}
+    due: list[UUID] = []
+    for member_id, rows in loaded.by_member["accounts"].items():
+        accounts = {row.currency: row for row in rows}
+        due_at = accounts[POINTS].next_due_at
+        if due_at is None or due_at > now:
+            found[member_id] = _balance(accounts[POINTS], accounts[GROWTH].available)
+        else:
+            due.append(member_id)
+    for book in await _books(due, now, loaded, policies, calendar) if due else ():
+        found[book.member_id] = _balance(book.points, book.growth)
+    return found
 
 
 async def open_books(
     member_ids: Sequence[UUID], now: datetime, policies: Policies, calendar: Calendar, lots_max: int = 0
 ) -> list[Book]:
     """The books of those members who have accounts, with what is due booked in them and written nowhere."""
-    ledger = PointsLedger()
-    statement = load_statement(ledger.loads(lots_max))
+    loaded = await _loaded(member_ids, now, policies, lots_max)
+    return await _books(member_ids, now, loaded, policies, calendar)
+
+
+async def _loaded(member_ids: Sequence[UUID], now: datetime, policies: Policies, lots_max: int) -> Loaded:
+    statement = load_statement(PointsLedger().loads(lots_max))
     record = await fetch_row(statement.sql, *statement.arguments(member_ids, now, ()))
     revision, loaded = statement.read(record)
     if revision > policies.revision:
         await policies.refresh()
+    return loaded
+
+
+async def _books(
+    member_ids: Sequence[UUID], now: datetime, loaded: Loaded, policies: Policies, calendar: Calendar
+) -> list[Book]:
+    ledger = PointsLedger()
     try:
         books = [ledger.open(each, now, loaded, policies, calendar) for each in member_ids]
     except MoreLotsNeeded:
@@ -85,11 +111,10 @@ async def open_books(
     return [book for book in books if book is not None]
 
 
-def _balance(book: Book) -> Balance:
-    points = book.points
+def _balance(points: AccountRow, growth: int) -> Balance:
     return Balance(
-        book.member_id, points.available, points.pending, points.held, points.debt,
-        points.accrued, points.redeemed, points.expired, points.revoked, book.growth,
+        points.member_id, points.available, points.pending, points.held, points.debt,
+        points.accrued, points.redeemed, points.expired, points.revoked, growth,
     )  # fmt: skip
 
 

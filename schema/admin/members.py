@@ -93,7 +93,7 @@ class Member(
     merged_into_id: strawberry.Private[UUID | None]
 
     @classmethod
-    def of(cls, row: models.Member) -> "Member":
+    def of(cls, row: models.Member | queries.MemberLine) -> "Member":
         return cls(
             id=row.id,
             number=row.number,
@@ -132,7 +132,7 @@ class Member(
 
 async def member_of(member_id: UUID, info: Info) -> Member | None:
     """The member with that id, read together with others."""
-    row: models.Member | None = await info.context.load(queries.members_by_ids, member_id)
+    row: queries.MemberLine | None = await info.context.load(queries.members_by_ids, member_id)
     return Member.of(row) if row else None
 
 

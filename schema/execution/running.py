@@ -18,7 +18,18 @@ class Execution:
     `filled` names every answer that was begun, so that paths need not be kept: they are found when somebody asks.
     """
 
-    __slots__ = ("context", "data", "extensions", "failures", "filled", "places", "plan", "root_value", "variables")
+    __slots__ = (
+        "context",
+        "data",
+        "extensions",
+        "failures",
+        "filled",
+        "places",
+        "plan",
+        "root_value",
+        "side_by_side",
+        "variables",
+    )
 
     def __init__(
         self,
@@ -28,12 +39,14 @@ class Execution:
         context: Any,
         variables: VariableValues,
         extensions: dict[str, Any] | None,
+        side_by_side: bool = True,
     ) -> None:
         self.plan = plan
         self.root_value = root_value
         self.context = context
         self.variables = variables
         self.extensions = extensions
+        self.side_by_side = side_by_side
         self.data: Answer = plan.template.copy()
         self.filled: list[tuple[ObjectPlan, Sequence[Answer]]] = []
         self.failures: list[Failure] = []

@@ -20,9 +20,9 @@ from schema.execution.running import Execution
 
 async def settle(run: Execution, waiting: Waiting) -> None:
     """Await everything that waits, and everything that follows from it."""
-    if len(waiting) == 1:
-        ((settling, entries),) = waiting.items()
-        await settling.settle(run, entries)
+    if len(waiting) == 1 or not run.side_by_side:
+        for settling, entries in waiting.items():
+            await settling.settle(run, entries)
     else:
         await _together([settling.settle(run, entries) for settling, entries in waiting.items()])
 
@@ -86,7 +86,8 @@ class Batches:
         sources = [source for _, source in entries]
         info = self.batch.method.info(run, self.field, entries[0][0])
         try:
-            given = self.field.arguments.own(run.variables, info)
+            shared = self.field.arguments.shared(run.variables)
+            given = self.field.arguments.own(run.variables, info) if shared is None else dict(shared)
         except Exception as error:  # noqa: BLE001 - the outcome of every source
             return [error] * len(sources)
         return await answers_of(self.batch.extension.function, sources, info, given)

@@ -23,6 +23,8 @@ from tests.bench.statements import Statement, in_process, recorded
 
 READS_SESSION = 1
 """Whoever was not seen for some seconds has their session looked up."""
+READS_A_SCREEN = READS_A_PAGE = READS_WHAT_IT_NESTS = 1
+"""Whatever a screen, or a level of an answer, consists of."""
 READS_WHAT_WAS_MADE = 1
 READS_THEN_WRITES = 2
 """A verb: everything it rests on in one statement, everything it changes in another."""
@@ -43,8 +45,8 @@ LATER_PAGES_MORE_MAX = 8
 @pytest.mark.parametrize(
     ("operation", "statements"),
     [
-        (R1, READS_SESSION + 7),
-        (R2, READS_SESSION + 5),
+        (R1, READS_SESSION + READS_A_SCREEN),
+        (R2, READS_SESSION + READS_A_PAGE + READS_WHAT_IT_NESTS),
         (W1, READS_SESSION + READS_THEN_WRITES),
         (W2, READS_SESSION + READS_THEN_WRITES + READS_WHAT_WAS_MADE),
     ],

@@ -13,7 +13,6 @@ from uuid import UUID
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
 
 from app.exports import Exports
 from app.security import SecureResponses
@@ -41,11 +40,11 @@ class Room:
     def __post_init__(self) -> None:
         self.exports = Exports(self._context, self._still_holds)
 
-    async def _context(self, connection: HTTPConnection, _: Mapping[str, Any] | None) -> Context:
-        caller = connection.headers.get("x-caller", "anonymous")
+    async def _context(self, headers: Mapping[str, str], _: Mapping[str, Any] | None) -> Context:
+        caller = headers.get("x-caller", "anonymous")
         if caller == "expired":
             raise Unauthenticated(reason="TOKEN_EXPIRED")
-        locale = locale_of(connection.headers.get("accept-language"))
+        locale = locale_of(headers.get("accept-language"))
         return Context(work=self.work, clock=self.work.clock, actor=CALLERS[caller], locale=locale)
 
     async def _still_holds(self, actor: Actor) -> bool:

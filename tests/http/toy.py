@@ -12,14 +12,13 @@ from uuid import UUID
 import httpx
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message
 
 from app.documents import TrustedDocuments, trust
 from app.faults import current_correlation
 from app.graphql_engine import Policy
 from app.graphql_http import graphql_routes
-from app.security import Origins, SecureResponses, credentials_of
+from app.security import Origins, SecureResponses, authorization_of
 from gamification.core.actors import ANONYMOUS, Actor
 from gamification.core.clock import FixedClock
 from gamification.core.work import Work
@@ -45,10 +44,9 @@ SHELF = "query Shelf($first: Int!) { toys(first: $first) { edges { node { name }
 POLICY = Policy()
 
 
-async def context_of(connection: HTTPConnection, connection_params: Mapping[str, Any] | None) -> Context:
+async def context_of(headers: Mapping[str, str], connection_params: Mapping[str, Any] | None) -> Context:
     """The toy's authentication: a bearer token is a name of TOKENS."""
-    credentials = credentials_of(connection, connection_params)
-    given = next((value for name, value in credentials.items() if name.lower() == "authorization"), None)
+    given = authorization_of(headers, connection_params)
     token = str(given).removeprefix("Bearer ") if given else None
     if token is not None and token not in TOKENS:
         raise Unauthenticated(reason="TOKEN_INVALID")
@@ -56,7 +54,7 @@ async def context_of(connection: HTTPConnection, connection_params: Mapping[str,
         work=cast(Work, None),
         clock=FixedClock(MONDAY_MORNING),
         actor=TOKENS[token] if token else ANONYMOUS,
-        locale=locale_of(connection.headers.get("accept-language")),
+        locale=locale_of(headers.get("accept-language")),
         correlation_id=current_correlation(),
         connection_params=connection_params,
     )

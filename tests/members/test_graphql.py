@@ -65,14 +65,14 @@ class Door:
 
     async def ask(self, text: str, token: str | None = None, **variables: Any) -> Any:
         """A member's request; an error is raised as its code."""
-        credentials = {"authorization": f"Bearer {token}"} if token else {}
-        actor = await self.access.authenticate(credentials, "member")
+        authorization = f"Bearer {token}" if token else None
+        actor = await self.access.authenticate(authorization, "member")
         return await self.run(MEMBERS, text, actor, variables)
 
     async def ask_staff(self, text: str, token: str | None = None, **variables: Any) -> Any:
         """A request at the staff's endpoint."""
-        credentials = {"authorization": f"Bearer {token}"} if token else {}
-        actor = await self.access.authenticate(credentials, "staff")
+        authorization = f"Bearer {token}" if token else None
+        actor = await self.access.authenticate(authorization, "staff")
         return await self.run(ADMIN, text, actor, variables)
 
     async def as_actor(self, text: str, actor: Actor, **variables: Any) -> Any:

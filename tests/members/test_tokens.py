@@ -38,7 +38,7 @@ async def test_a_printed_token_is_a_real_one_for_as_long_as_it_says(
     ]
     clock.advance(2 * DAY)
     for token, door, holder in tokens:
-        actor = await access.authenticate({"authorization": f"Bearer {token.value}"}, door)
+        actor = await access.authenticate(f"Bearer {token.value}", door)
         assert actor.id == holder and token.expires_at == clock.now() + DAY and token.value not in repr(token)
 
 
