@@ -70,11 +70,11 @@ WINS = Load(
     name="draws.wins",
     row=WinRow,
     sql="""SELECT w.member_id, w.draw_id, w.rank, w.prize_place, w.points, g.entry_seq
-           FROM unnest({draws}, {ranks}) AS wanted(draw_id, rank)
-           JOIN draw_win w ON w.draw_id = wanted.draw_id AND w.rank = wanted.rank
-           LEFT JOIN draw_grant g ON g.draw_id = w.draw_id AND g.rank = w.rank
-           WHERE w.member_id = ANY({members})""",
+           FROM unnest({winners}, {draws}, {ranks}) AS wanted(member_id, draw_id, rank)
+           JOIN draw_win w ON w.draw_id = wanted.draw_id AND w.member_id = wanted.member_id AND w.rank = wanted.rank
+           LEFT JOIN draw_grant g ON g.draw_id = w.draw_id AND g.rank = w.rank""",
     arguments={
+        "winners": ("uuid[]", lambda commands, now: [command.member_id for command in commands]),
         "draws": ("uuid[]", lambda commands, now: [command.draw_id for command in commands]),
         "ranks": ("int[]", lambda commands, now: [command.rank for command in commands]),
     },
