@@ -35,8 +35,9 @@ log = structlog.get_logger(__name__)
 QUEUE_READ_LIMIT = 2000
 RESTART_PAUSE_SECONDS = 1.0
 ARQ_MARGIN_SECONDS = 15.0
-POOL_SPARE = 2
-"""Connections beside one per running job: for heartbeats and for beginning and completing."""
+POOL_SPARE = 4
+"""Connections beside one per running job: for heartbeats, for beginning and completing, and for the second chunk of
+those that do two at a time (`core/chunks.py`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
 from itertools import count
 
 SEED_BYTES = 32
 BELOW_MAX = 1 << 63
 _RANGE = 1 << 64
+PLACE_BYTES = 32
+HELD_MIN = 1000
+"""Places held beside a quarter more than expected: chance makes the share of a few numbers vary."""
 
 
 def new_seed() -> bytes:
@@ -35,7 +39,41 @@ def place(seed: bytes, scope: str, number: int) -> bytes:
 
 def shuffled(seed: bytes, scope: str, last: int) -> list[int]:
     """The numbers 1 to `last` in the order of their places; two equal places would go by number."""
-    return sorted(range(1, last + 1), key=lambda number: (place(seed, scope, number), number))
+    return list(in_order(seed, scope, last, expected=last))
+
+
+def in_order(seed: bytes, scope: str, last: int, *, expected: int) -> Iterator[int]:
+    """`shuffled`, one by one, for whoever will take about `expected` of them: so many are held, not all.
+
+    Places are as good as evenly spread, so those below a share of the range are about that share of the numbers. Who
+    takes more than were held has all places worked out again, and four times as many held.
+    """
+    low, share = bytes(PLACE_BYTES), expected * 5 // 4 + HELD_MIN
+    while True:
+        high = (share << 8 * PLACE_BYTES) // last if share < last else None
+        bound = high.to_bytes(PLACE_BYTES) if high is not None else None
+        held = [
+            (each, number)
+            for number, each in enumerate(_places(seed, scope, last), 1)
+            if low <= each and (bound is None or each < bound)
+        ]
+        held.sort()
+        yield from (number for _, number in held)
+        if bound is None:
+            return
+        low, share = bound, share * 4
+
+
+def _places(seed: bytes, scope: str, last: int) -> Iterator[bytes]:
+    """`place` of 1 to `last` in half the time: HMAC as RFC 2104 writes it, with what is common hashed once."""
+    key = seed.ljust(hashlib.sha256().block_size, b"\0")
+    inside = hashlib.sha256(bytes(each ^ 0x36 for each in key) + f"{scope}|".encode())
+    outside = hashlib.sha256(bytes(each ^ 0x5C for each in key))
+    for number in range(1, last + 1):
+        inner, outer = inside.copy(), outside.copy()
+        inner.update(b"%d" % number)
+        outer.update(inner.digest())
+        yield outer.digest()
 
 
 def below(seed: bytes, message: str, bound: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,9 +10,11 @@ from gamification.core import outbox
 from gamification.core.jobs import Cron, Job, JobContext, On
 from gamification.core.transactions import transaction
 from gamification.draws import queries, service
-from gamification.draws.service import StillOwed, WorkedOff
+from gamification.draws.service import FIRST_TICKET, FIRST_WIN, GrantWin, RestoreTicket, StillOwed, WorkedOff
 
 DUE_MAX = 100
+STEP_SECONDS_MAX = 900
+"""Closing and drawing are one transaction each, and a draw may have a million tickets."""
 
 
 async def close_draw(ctx: JobContext, draw_id: str) -> None:
@@ -31,37 +34,54 @@ async def draw_winners(ctx: JobContext, draw_id: str) -> None:
     await service.draw_winners(ctx.work, draw_id=UUID(draw_id))
 
 
-async def settle_draw(ctx: JobContext, draw_id: str) -> None:
+async def settle_draw(ctx: JobContext, draw_id: str, after_member: str | None = None, after_rank: int = 0) -> None:
     """Runs after the drawing: grant every win, then mark the draw settled. Raises StillOwed while a grant fails."""
-    run = await service.settle_draw(ctx.work, draw_id=UUID(draw_id), heartbeat=ctx.heartbeat)
-    if run.reached_end:
-        await service.finish_settlement(ctx.work, draw_id=UUID(draw_id))
-    else:
-        await _go_on(ctx, "draws.settle", draw_id, run)
+    draw, after = UUID(draw_id), (UUID(after_member), after_rank) if after_member else FIRST_WIN
+    run = await service.settle_draw(ctx.work, draw_id=draw, heartbeat=ctx.heartbeat, after=after)
+    if not run.reached_end:
+        assert isinstance(run.last, GrantWin), "a run that ends early has listed something"
+        member_id, rank = run.last.place
+        further = {"draw_id": draw_id, "after_member": str(member_id), "after_rank": rank}
+        await _go_on(ctx, "draws.settle", run, further)
+    elif not await _finished(service.finish_settlement(ctx.work, draw_id=draw), from_first=after_member is None):
+        await _go_on(ctx, "draws.settle", run, {"draw_id": draw_id})
 
 
-async def restore_tickets(ctx: JobContext, draw_id: str) -> None:
+async def restore_tickets(ctx: JobContext, draw_id: str, after_ticket: str | None = None) -> None:
     """Runs after a void: give the price of every ticket back. Raises StillOwed while one fails."""
-    run = await service.restore_tickets(ctx.work, draw_id=UUID(draw_id), heartbeat=ctx.heartbeat)
-    if run.reached_end:
-        await service.finish_restoration(ctx.work, draw_id=UUID(draw_id))
-    else:
-        await _go_on(ctx, "draws.restore", draw_id, run)
+    draw, after = UUID(draw_id), UUID(after_ticket) if after_ticket else FIRST_TICKET
+    run = await service.restore_tickets(ctx.work, draw_id=draw, heartbeat=ctx.heartbeat, after_ticket=after)
+    if not run.reached_end:
+        assert isinstance(run.last, RestoreTicket), "a run that ends early has listed something"
+        await _go_on(ctx, "draws.restore", run, {"draw_id": draw_id, "after_ticket": str(run.last.ticket_id)})
+    elif not await _finished(service.finish_restoration(ctx.work, draw_id=draw), from_first=after_ticket is None):
+        await _go_on(ctx, "draws.restore", run, {"draw_id": draw_id})
 
 
-async def _go_on(ctx: JobContext, job: str, draw_id: str, run: WorkedOff) -> None:
-    """Let a further run do the rest; a run that got nothing done counts as a failure instead."""
-    if not run.done:
-        raise StillOwed(f"all {run.failed} attempts of draw {draw_id} failed")
+async def _finished(finish: Awaitable[bool], *, from_first: bool) -> bool:
+    """Whether nothing is owed any more. Raises StillOwed after a run that began at the first, which has tried all."""
+    try:
+        await finish
+    except StillOwed:
+        if from_first:
+            raise
+        return False
+    return True
+
+
+async def _go_on(ctx: JobContext, job: str, run: WorkedOff, arguments: Mapping[str, object]) -> None:
+    """Let a further run do the rest; one that tried and got nothing done counts as a failure instead."""
+    if run.failed and not run.done:
+        raise StillOwed(f"all {run.failed} attempts of {arguments} failed")
     async with transaction():
-        await outbox.schedule(job, {"draw_id": draw_id}, run_at=ctx.clock.now())
+        await outbox.schedule(job, arguments, run_at=ctx.clock.now())
         await ctx.complete()
 
 
 JOBS = [
-    Job("draws.close", close_draw),
-    Job("draws.close_due", close_due_draws),
-    Job("draws.draw", draw_winners),
+    Job("draws.close", close_draw, seconds_max=STEP_SECONDS_MAX),
+    Job("draws.close_due", close_due_draws, seconds_max=STEP_SECONDS_MAX),
+    Job("draws.draw", draw_winners, seconds_max=STEP_SECONDS_MAX),
     Job("draws.settle", settle_draw),
     Job("draws.restore", restore_tickets),
 ]

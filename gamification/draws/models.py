@@ -189,7 +189,7 @@ class DrawWin(Model):
             CheckConstraint(name="draw_win_counts_from_one", check="rank >= 1"),
             UniqueConstraint(fields=("draw_id", "number"), name="draw_win_one_per_ticket"),
         ]
-        indexes = [Index(fields=("member_id", "draw_id"), name="draw_win_of_member")]
+        indexes = [Index(fields=("draw_id", "member_id", "rank"), name="draw_win_by_winner")]
 
 
 class DrawGrant(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from gamification.core.chance import shuffled
+from gamification.core.chance import in_order
 from gamification.core.policy import Problem
 
 ALGORITHM = "jifen-draw-1"
@@ -215,20 +215,20 @@ class Win(NamedTuple):
     prize: int
 
 
-def choose_winners(seed: bytes, draw_id: UUID, buyers: Sequence[str], prizes: Iterable[PrizeUnits]) -> list[Win]:
+def choose_winners(seed: bytes, draw_id: UUID, buyers: Sequence[Hashable], prizes: Sequence[PrizeUnits]) -> list[Win]:
     """Who wins what. `buyers[n - 1]` is the pseudonym of whoever holds ticket number n; prizes in declared order.
 
     A ticket wins at most once. A ticket passed over for one prize, its buyer being at that prize's limit, stands first
     in line for the next.
     """
-    waiting = deque(shuffled(seed, str(draw_id), len(buyers)))
+    waiting = in_order(seed, str(draw_id), len(buyers), expected=sum(prize.quantity for prize in prizes))
+    passed_over: deque[int] = deque()
     wins: list[Win] = []
     for prize in prizes:
         passed: list[int] = []
-        won: Counter[str] = Counter()
+        won: Counter[Hashable] = Counter()
         left = prize.quantity
-        while waiting and left:
-            number = waiting.popleft()
+        while left and (number := passed_over.popleft() if passed_over else next(waiting, 0)):
             buyer = buyers[number - 1]
             if prize.per_member is not None and won[buyer] >= prize.per_member:
                 passed.append(number)
@@ -236,7 +236,7 @@ def choose_winners(seed: bytes, draw_id: UUID, buyers: Sequence[str], prizes: It
                 won[buyer] += 1
                 left -= 1
                 wins.append(Win(len(wins) + 1, number, prize.place))
-        waiting.extendleft(reversed(passed))
+        passed_over.extendleft(reversed(passed))
     return wins
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from gamification.points.rules import (
 
 Due = Lot | HoldRow
 LotKey = tuple[int, int]
+DueAt = tuple[datetime, int, LotKey, Due]
+_ORDER = itemgetter(0, 1, 2)
 EVENT_RULES: Mapping[ActivationEvent, str] = {
     "RECEIVED": "order_received",
     "REFUND_WINDOW_CLOSED": "refund_window_closed",
@@ -37,11 +40,7 @@ class Dues(Returns):
         due_at = self.points.next_due_at
         if due_at is None or due_at > self.now:
             return
-        booked_until: datetime | None = None
-        while (due := self._next_due()) is not None:
-            at = due[0] if booked_until is None else max(due[0], booked_until)
-            booked_until = at
-            self._book(due[1], at)
+        self._book_all(self._due_in_order())
         left = [lot for lot in self.lots_by_key.values() if lot.remaining]
         if not self.lots_complete and not any(self.is_within_reach(lot) for lot in left):
             raise MoreLotsNeeded
@@ -123,28 +122,39 @@ class Dues(Returns):
             if each.body.expiry.sliding and (each.effective_from is None or each.effective_from <= self.now)
         }
 
-    def _next_due(self) -> tuple[datetime, Due] | None:
-        """What fell due first; of what falls due at one instant, holds come before the lots they give back to."""
-        found: list[tuple[datetime, int, tuple[int, int], Due]] = [
+    def _book_all(self, due: list[DueAt]) -> None:
+        """Book what is due, each at its instant or at that of the one before it, whichever is later.
+
+        An expiry moves nothing that is due besides; anything else may make more fall due.
+        """
+        booked_until: datetime | None = None
+        while due:
+            at, _, _, first = due.pop()
+            booked_until = at if booked_until is None else max(at, booked_until)
+            if isinstance(first, HoldRow):
+                self.release_hold(first, state="TIMED_OUT", at=booked_until)
+            elif first.pending:
+                self._activate(first, booked_until)
+            else:
+                self.expire(first, booked_until)
+                continue
+            due = self._due_in_order()
+
+    def _due_in_order(self) -> list[DueAt]:
+        """What is due, what fell due first at the end; of one instant, holds before the lots they give back to."""
+        now = self.now
+        found: list[DueAt] = [
             (at, 1, lot.key, lot)
             for lot in self.lots_by_key.values()
-            if lot.remaining and (at := lot.activates_at if lot.pending else lot.expires_at) and at <= self.now
+            if lot.remaining and (at := lot.activates_at if lot.pending else lot.expires_at) and at <= now
         ]
         found += [
             (hold.expires_at, 0, (hold.seq, 0), hold)
             for hold in self.holds_by_seq.values()
-            if hold.active and hold.expires_at <= self.now
+            if hold.active and hold.expires_at <= now
         ]
-        first = min(found, key=lambda each: each[:3], default=None)
-        return None if first is None else (first[0], first[3])
-
-    def _book(self, due: Due, at: datetime) -> None:
-        if isinstance(due, HoldRow):
-            self.release_hold(due, state="TIMED_OUT", at=at)
-        elif due.pending:
-            self._activate(due, at)
-        else:
-            self.expire(due, at)
+        found.sort(key=_ORDER, reverse=True)
+        return found
 
     def _activate(self, lot: Lot, at: datetime, trace: Mapping[str, Any] | None = None) -> None:
         repaid = min(lot.remaining, self.points.debt)

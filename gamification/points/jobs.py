@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from gamification.core.jobs import Cron, Job, JobContext, On
-from gamification.points import ahead_queries, liability, queries, service
+from gamification.points import ahead_queries, liability, service
 from gamification.points.rules import NoticeDue, PointsPolicy, notices_due
 
-SWEEP_MEMBERS_MAX = 500
-"""Members per transaction of the sweep."""
 NOTICE_MEMBERS_MAX = 2000
 """Members per transaction of the notices."""
 LIABILITY_SECONDS_MAX = 3600
+SWEEP_SECONDS_MAX = 3600
+"""The night on which a year's points end takes longer than other jobs may; a sweep that is cut is gone on with."""
 AFTER_MIDNIGHT = timedelta(hours=16, minutes=5)
 """In UTC; 00:05 in Shanghai: the report of a month's first day is what the books close with."""
 
@@ -24,13 +24,7 @@ async def sweep_due(ctx: JobContext) -> None:
 
     A member whose booking fails does not hold up the others; the sweep ends with the first such fault.
     """
-    now, last = ctx.clock.now(), None
-    faults: list[Exception] = []
-    while due := await queries.members_due(now, last, SWEEP_MEMBERS_MAX):
-        faults += await service.book_due(ctx.work, [member_id for _, member_id in due])
-        last = due[-1]
-        await ctx.heartbeat()
-    if faults:
+    if faults := await service.sweep_due(ctx.work, heartbeat=ctx.heartbeat):
         raise faults[0]
 
 
@@ -78,7 +72,7 @@ async def _tell(ctx: JobContext, due: Sequence[NoticeDue], now: datetime) -> lis
 
 
 JOBS = [
-    Job("points.sweep_due", sweep_due),
+    Job("points.sweep_due", sweep_due, seconds_max=SWEEP_SECONDS_MAX),
     Job("points.tell_of_expiry", tell_of_expiry),
     Job("points.report_liability", report_liability, seconds_max=LIABILITY_SECONDS_MAX),
 ]

@@ -86,7 +86,7 @@ class Account(Model):
             CheckConstraint(name="account_debt_not_negative", check="debt >= 0"),
             CheckConstraint(name="account_in_debt_has_nothing_available", check="available = 0 OR debt = 0"),
         ]
-        indexes = [WhereIndex(fields=("next_due_at",), name="account_due", where="next_due_at IS NOT NULL")]
+        indexes = [WhereIndex(fields=("next_due_at", "member_id"), name="account_due", where="next_due_at IS NOT NULL")]
 
 
 class Entry(Model):

@@ -122,9 +122,9 @@ async def members_due(now: datetime, after: tuple[datetime, UUID] | None, limit:
     """Members with an activation or expiry that is due and not booked, as (due since, member), longest due first."""
     rows = await fetch(
         """SELECT next_due_at, member_id FROM account
-           WHERE next_due_at <= $1 AND ($2::timestamptz IS NULL OR (next_due_at, member_id) > ($2, $3))
+           WHERE next_due_at <= $1 AND (next_due_at, member_id) > (coalesce($2::timestamptz, '-infinity'), $3)
            ORDER BY next_due_at, member_id LIMIT $4""",
-        now, *(after or (None, None)), limit,
+        now, *(after or (None, UUID(int=0))), limit,
     )  # fmt: skip
     return [(row["next_due_at"], row["member_id"]) for row in rows]
 

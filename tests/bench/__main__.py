@@ -19,6 +19,7 @@ from app.local.stores import FolderHeld, Stores, held, running_stores
 from app.progress import Progress
 from tests.bench import bulk, profiling, readings
 from tests.bench.contenders import Contender, NotHere, Server, own_variants, servers
+from tests.bench.crowd import EACH, FEW_PRIZES
 from tests.bench.operations import OPERATIONS, Caller, Operation, operation_names
 from tests.bench.pgbench import READS, Pgbench
 from tests.bench.programme import Measured, check_invariants, measured
@@ -26,7 +27,7 @@ from tests.bench.recording import statements_of
 from tests.bench.report import Report
 from tests.bench.rounds import Bench, Plan
 from tests.bench.seeding import Size
-from tests.bench.surroundings import surroundings
+from tests.bench.surroundings import jobs_surroundings, surroundings
 
 FOLDER = ROOT / ".jifen-bench"
 PGBENCH = "pgbench, same statements"
@@ -50,7 +51,9 @@ def variant(text: str) -> tuple[str, dict[str, str]]:
 @click.option("--variant", "variants", multiple=True, help="A variant of ours besides: NAME:KEY=VALUE,KEY=VALUE.")
 @click.option("--members", type=click.IntRange(1), default=100_000, show_default=True, help="Members that are seeded.")
 @click.option("--entries", type=click.IntRange(10), default=1_000_000, show_default=True, help="Their ledger entries.")
-@click.option("--bulk", "with_bulk", is_flag=True, help="Measure settlement, import and the expiry sweep as well.")
+@click.option("--bulk", "with_bulk", is_flag=True, help="Measure the import and the jobs in bulk as well.")
+@click.option("--jobs", "only_jobs", is_flag=True, help="Instead, measure only the jobs in bulk: expiry, settlement.")
+@click.option("--sizes", default="10000,100000", show_default=True, help="Lots and tickets that the jobs work on.")
 @click.option("--profile", is_flag=True, help="Instead, say where the time of ours goes, operation by operation.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every sample to this file.")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path), help="Write the tables to this file.")
@@ -65,6 +68,8 @@ def command(
     members: int,
     entries: int,
     with_bulk: bool,
+    only_jobs: bool,
+    sizes: str,
     profile: bool,
     json_file: Path | None,
     markdown_file: Path | None,
@@ -73,12 +78,17 @@ def command(
     """Measure requests per second, latency, CPU time and memory of the product and of others over the same database."""
     if not readings.is_possible():
         raise click.ClickException("CPU time is read from /proc as Linux has it; this system has none")
-    size = fit_size(members, entries)
+    size, bulk_sizes = fit_size(members, entries), fit_bulk(sizes)
     plan = Plan(chosen(operations), rounds, seconds, min(seconds, 2.0), clients)
     own = {**own_variants(), **dict(variant(each) for each in variants)}
     contenders = wanted(only, own)
     with stores_in(folder) as (kept, stores):
-        report = uvloop.run(run(kept, stores, size, plan, contenders, profile=profile, with_bulk=with_bulk))
+        if only_jobs:
+            lines = uvloop.run(bulk.jobs(kept, stores, database_pid(kept), bulk_sizes))
+            report: Report | None = Report(jobs_surroundings(), (), (), (), {}, lines)
+        else:
+            measured_in_bulk = bulk_sizes if with_bulk else ()
+            report = uvloop.run(run(kept, stores, size, plan, contenders, profile=profile, in_bulk=measured_in_bulk))
     if report is None:
         return
     if json_file:
@@ -94,6 +104,14 @@ def fit_size(members: int, entries: int) -> Size:
         return Size(members, entries)
     except ValueError as fault:
         raise click.BadParameter(str(fault)) from None
+
+
+def fit_bulk(sizes: str) -> list[int]:
+    """The sizes of the jobs in bulk. Raises BadParameter."""
+    found = [int(each) if each.strip().isdecimal() else 0 for each in sizes.split(",")]
+    if any(each < FEW_PRIZES or each % EACH for each in found):
+        raise click.BadParameter(f"sizes are multiples of {EACH}, at least {FEW_PRIZES}")
+    return found
 
 
 def chosen(names: str | None) -> list[Operation]:
@@ -135,7 +153,7 @@ async def run(
     contenders: Sequence[Contender],
     *,
     profile: bool,
-    with_bulk: bool,
+    in_bulk: Sequence[int],
 ) -> Report | None:
     """Make the database, then measure or profile on a copy of it."""
     load_before = os.getloadavg()[0]
@@ -146,10 +164,12 @@ async def run(
         owner = await asyncpg.connect(programme.settings.database_url)
         try:
             samples, absent = await _measured_samples(folder, programme, owner, plan, contenders)
-            sums = await bulk.run(programme, folder) if with_bulk else []
+            sums = [await bulk.imported(programme, folder)] if in_bulk else []
             known = await surroundings(plan, size, owner, load_before)
         finally:
             await owner.close()
+    if in_bulk:
+        sums += await bulk.jobs(folder, stores, database_pid(folder), in_bulk)
     names = [each.name for each in contenders if each.name not in absent]
     return Report(known, plan.operations, samples, names, absent, sums)
 

@@ -21,6 +21,7 @@ HEADINGS = (
     "p99 ms",
     "memory MiB",
 )
+BULK = ("what", "rows", "seconds", "per second", "× floor", "process CPU µs", "database CPU µs", "peak MiB")
 CPU = ("server_us", "database_us")
 
 
@@ -99,6 +100,15 @@ def _cells(row: Row, base: Row) -> list[str]:
     ]
 
 
+def _bulk_cells(told: Mapping[str, Any]) -> list[str]:
+    """What a line of the table in bulk says behind its name; a dash where nothing was measured."""
+    formats = {
+        "rows": ",", "seconds": ".1f", "per_second": ",.0f", "floors": ".2f", "server_us": ".1f", "database_us": ".1f",
+        "peak_mib": ",.0f",
+    }  # fmt: skip
+    return [format(told[name], shape) if name in told else "–" for name, shape in formats.items()]
+
+
 def _text(value: Figure | None, *, spread: bool = True) -> str:
     if value is None:
         return "–"
@@ -126,11 +136,8 @@ class Report:
                 lines += ["", f"### {operation.name}: {operation.title}", "", *table(rows, self.order[0])]
                 lines += ["", self._client_line(rows)]
         if self.bulk:
-            lines += ["", "### Bulk", "", "| what | rows | seconds | per second |", "|---|---:|---:|---:|"]
-            lines += [
-                f"| {each['what']} | {each['rows']:,} | {each['seconds']:.1f} | {each['per_second']:,.0f} |"
-                for each in self.bulk
-            ]
+            lines += ["", "### Bulk", "", f"| {' | '.join(BULK)} |", f"|---|{'---:|' * (len(BULK) - 1)}"]
+            lines += [f"| {each['what']} | {' | '.join(_bulk_cells(each))} |" for each in self.bulk]
         return "\n".join(lines) + "\n"
 
     def _client_line(self, rows: Sequence[Row]) -> str:

@@ -39,6 +39,16 @@ async def surroundings(plan: Plan, size: Size, database: asyncpg.Connection, loa
     }
 
 
+def jobs_surroundings() -> dict[str, Any]:
+    """The same where nothing but jobs was measured."""
+    return {
+        "commit": commit(),
+        "machine": f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "load average": f"{os.getloadavg()[0]:.2f} when it ended",
+        "Python": f"{platform.python_version()}, {build()}",
+    }
+
+
 def build() -> str:
     """How this interpreter was built: a distribution's optimised one is up to 1.8 times as fast as a plain build."""
     told = sysconfig.get_config_var("CONFIG_ARGS") or ""

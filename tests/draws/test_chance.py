@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
+from inspect import getgeneratorlocals
+from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamification.core.chance import BELOW_MAX, below, commitment, new_seed, place, shuffled
+from gamification.core.chance import BELOW_MAX, below, commitment, in_order, new_seed, place, shuffled
 
 SEED = bytes(range(32))
 
@@ -56,6 +59,22 @@ def test_each_number_comes_about_as_often() -> None:
 def test_an_order_holds_every_number_once(last: int) -> None:
     """Nothing is lost and nothing doubled."""
     assert sorted(shuffled(SEED, "draw", last)) == list(range(1, last + 1))
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 3))
+def test_an_order_read_one_by_one_is_the_order(last: int, expected: int, held: int) -> None:
+    """Whatever was expected to be taken, and however few places are held at a time: the same numbers, all of them."""
+    with patch("gamification.core.chance.HELD_MIN", held):
+        numbers = list(in_order(SEED, "draw", last, expected=expected))
+    assert numbers == sorted(range(1, last + 1), key=lambda number: (place(SEED, "draw", number), number))
+
+
+def test_the_first_of_many_are_found_without_holding_all() -> None:
+    """The first three of ten thousand; about as many places are held as were expected and `HELD_MIN`, not all."""
+    numbers = in_order(SEED, "draw", 10_000, expected=3)
+    first = [next(numbers) for _ in range(3)]
+    assert 900 < len(getgeneratorlocals(cast(Any, numbers))["held"]) < 1_100
+    assert first == shuffled(SEED, "draw", 10_000)[:3]
 
 
 def test_seeds_differ_and_have_32_bytes() -> None:

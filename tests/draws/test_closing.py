@@ -14,6 +14,8 @@ from gamification.core.work import Work
 from gamification.draws import proofs, queries
 from gamification.draws import service as draws
 from gamification.draws.errors import DrawNotOpen
+from gamification.draws.rules import PrizeUnits, Win, choose_winners
+from gamification.draws.service import closing
 from tests.databases import Database
 from tests.draws.builders import (
     DAY,
@@ -62,8 +64,13 @@ async def test_tickets_are_numbered_in_the_order_of_their_ids(work: Work, clock:
     assert len(others) == 2 and not others & set(buyer_of.values())
 
 
-async def test_every_ticket_is_proved_by_the_published_root(work: Work, clock: FixedClock) -> None:
-    """Also where the list has more than one run of leaves; a number that was not given has no proof."""
+@pytest.mark.parametrize("pages", [1, 2])
+async def test_every_ticket_is_proved_by_the_published_root(
+    work: Work, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    """Also where the list has more than one run of leaves, in one page of the numbering or in two; a number that was
+    not given has no proof."""
+    monkeypatch.setattr(closing, "ROWS_PER_STATEMENT", proofs.LEAVES_PER_SUBTREE * (3 - pages))
     members = await members_with(work, [5000] * 15)
     draw_id = await an_open_draw(work)
     await bought(work, draw_id, members * 70)  # 1,050 tickets: a run of 1,024 and a rest of 26
@@ -125,6 +132,26 @@ async def test_a_sale_decided_before_the_closing_is_decided_again(work: Work, cl
         await buy(early, draw_id, member_id)
     assert refusal.value.state == "VOIDED" and await available(member_id) == 1000  # no ticket: the draw is void
     assert await fetch("SELECT id FROM ticket") == []
+
+
+async def test_winners_are_those_of_the_published_list(
+    work: Work, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit per member: read in pages and packed, the buyers are those that the rule is given."""
+    draw_id = await an_open_draw(work, a_prize(500, 3, 1), a_prize(20, 9))
+    members = await members_with(work, [400] * 4)
+    await bought(work, draw_id, members * 7)
+    clock.advance(DAY)
+    await draws.close_draw(work, draw_id=draw_id)
+    monkeypatch.setattr(closing, "ROWS_PER_STATEMENT", 5)
+    assert await draws.draw_winners(work, draw_id=draw_id)
+    rows = await fetch("SELECT rank, number, prize_place FROM draw_win WHERE draw_id = $1 ORDER BY rank", draw_id)
+    buyers = [line.buyer for line in await proofs.lines_between(draw_id, 1, 28)]
+    seed = (await draw_row(draw_id))["seed"]
+    assert [Win(*row) for row in rows] == choose_winners(
+        seed, draw_id, buyers, [PrizeUnits(1, 3, 1), PrizeUnits(2, 9, None)]
+    )
+    assert len(rows) == 12 and len({buyers[row["number"] - 1] for row in rows[:3]}) == 3
 
 
 async def test_winners_are_drawn_once(work: Work, clock: FixedClock) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from functools import partial
+from itertools import count
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,6 +20,8 @@ from gamification.draws import queries, service
 from gamification.draws.queries import DrawState
 from gamification.draws.service import chunks
 from gamification.jobs import REGISTRY
+from gamification.points.book import Book
+from gamification.points.rows import Posted
 from tests.draws.builders import DAY, STAFF, a_prize, an_open_draw, available, bought, draw_row, members_with
 
 LEASE = timedelta(minutes=1)
@@ -85,6 +90,39 @@ async def test_a_long_settlement_goes_on_in_further_runs(
     clock.advance(DAY)
     assert (await run_due(work))[2:] == ["draws.settle"] * 3
     assert await state_of(draw_id) == DrawState(draw_id, "SETTLED", 9, 9, 0)
+
+
+async def test_what_failed_in_an_earlier_run_is_tried_again_from_the_first(
+    work: Work, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs go on where the last one ended; the one that comes to the end while something is owed starts over."""
+    monkeypatch.setattr(chunks, "CHUNK", 2)
+    draw_id, members = await an_open_draw(work, a_prize(1, 9)), sorted(await members_with(work, [50] * 9))
+    await bought(work, draw_id, members)
+    clock.advance(DAY)
+    settle, accrue, runs = service.settle_draw, Book.accrue, count(1)
+    run = next(runs)
+
+    async def two_chunks(*given: Any, **named: Any) -> service.WorkedOff:
+        nonlocal run
+        worked_off = await settle(*given, **named, chunks_max=2)
+        run = next(runs)
+        return worked_off
+
+    def refuse_the_first(book: Book, *given: Any, **named: Any) -> Posted:
+        if book.member_id == members[0] and run < 4:
+            raise ZeroDivisionError
+        return accrue(book, *given, **named)
+
+    monkeypatch.setattr(service, "settle_draw", two_chunks)
+    monkeypatch.setattr(Book, "accrue", refuse_the_first)
+    assert (await run_due(work))[2:] == ["draws.settle"] * 4
+    rows = await fetch("SELECT payload FROM outbox WHERE job = 'draws.settle' ORDER BY id")
+    assert [json.loads(row["payload"]).get("after_member") for row in rows] == [
+        None, str(members[3]), str(members[7]), None,
+    ]  # fmt: skip
+    assert await state_of(draw_id) == DrawState(draw_id, "SETTLED", 9, 9, 0)
+    assert [await available(each) for each in members] == [1] * 9
 
 
 async def test_a_settlement_that_cannot_go_on_ends_as_a_dead_letter_and_is_driven_again(

@@ -12,6 +12,7 @@ import pytest
 
 from gamification.core.clock import FixedClock
 from gamification.core.database import execute, fetch, fetch_value
+from gamification.core.jobs import LeaseLost
 from gamification.core.work import Work
 from gamification.draws import queries
 from gamification.draws import service as draws
@@ -19,6 +20,7 @@ from gamification.draws.errors import DrawStateRefused
 from gamification.draws.events import DrawSettled
 from gamification.draws.queries import DrawState
 from gamification.draws.service import StillOwed, chunks
+from tests.bench.statements import recorded
 from tests.databases import Database
 from tests.draws.builders import (
     DAY,
@@ -125,6 +127,51 @@ async def test_a_run_is_bounded_and_the_next_one_goes_on(
     assert run == draws.WorkedOff(5, 0, reached_end=True)
     await draws.finish_settlement(work, draw_id=draw_id)
     assert (await queries.draw_states([draw_id]))[draw_id] == DrawState(draw_id, "SETTLED", 25, 25, 0)
+
+
+@pytest.mark.parametrize("after", range(1, 5))
+async def test_a_settlement_that_was_cut_between_any_two_chunks_goes_on(
+    work: Work, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """What was granted before the cut stays, the next run grants what was not, and nothing twice."""
+    monkeypatch.setattr(chunks, "CHUNK", 3)
+    draw_id, members = await a_drawn_draw(work, clock, wins=11)
+    left = iter(range(after - 1, -1, -1))
+
+    async def cut() -> None:
+        if next(left) == 0:
+            raise LeaseLost("somebody else has it")
+
+    with pytest.raises(LeaseLost):
+        await draws.settle_draw(work, draw_id=draw_id, heartbeat=cut)
+    done = (await queries.draw_states([draw_id]))[draw_id].done
+    assert min(3 * after, 11) <= done <= 3 * (after + 1)
+    await settled(work, draw_id)
+    assert (await queries.draw_states([draw_id]))[draw_id] == DrawState(draw_id, "SETTLED", 11, 11, 0)
+    assert [await available(each) for each in members] == [10] * 11
+
+
+@pytest.mark.parametrize("tickets", [1, 2, 3, 9])
+async def test_chunks_end_with_a_winner_and_cost_three_statements_each(
+    work: Work, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, tickets: int
+) -> None:
+    """Four winners with so many wins each, in chunks of four: no account is moved by two chunks, unless one winner has
+    more wins than a chunk holds; each chunk is listed, loaded and written."""
+    monkeypatch.setattr(chunks, "CHUNK", 4)
+    members = await members_with(work, [50 * tickets] * 4)
+    draw_id = await an_open_draw(work, a_prize(10, 4 * tickets))
+    await bought(work, draw_id, members * tickets)
+    clock.advance(DAY)
+    await drawn(work, draw_id, clock.now())
+    expected = {1: 1, 2: 2, 3: 4}.get(tickets)
+    with recorded() as statements:
+        run = await draws.settle_draw(work, draw_id=draw_id, heartbeat=no_heartbeat)
+    assert run == draws.WorkedOff(4 * tickets, 0, reached_end=True)
+    writes = [each for each in statements if "ledger_write" in each.sql]
+    assert expected is None or len(writes) == expected
+    begins, finds_nothing = 2, 1
+    assert expected is None or len(statements) == begins + 3 * expected + finds_nothing
+    assert [await available(each) for each in members] == [10 * tickets] * 4
 
 
 async def test_one_grant_that_fails_holds_nobody_up_but_the_draw(

@@ -4,7 +4,7 @@ from gamification.draws.service.chunks import StillOwed, WorkedOff
 from gamification.draws.service.closing import close_draw, draw_winners
 from gamification.draws.service.planning import default_ticket_points, open_draw, plan_draw
 from gamification.draws.service.redriving import redrive_draw
-from gamification.draws.service.settlement import finish_settlement, settle_draw
+from gamification.draws.service.settlement import FIRST_WIN, GrantWin, finish_settlement, settle_draw
 from gamification.draws.service.tickets import (
     BUY_TICKET,
     BuyTicket,
@@ -12,11 +12,21 @@ from gamification.draws.service.tickets import (
     buy_ticket,
     preview_ticket,
 )
-from gamification.draws.service.voiding import finish_restoration, restore_tickets, void_draw
+from gamification.draws.service.voiding import (
+    FIRST_TICKET,
+    RestoreTicket,
+    finish_restoration,
+    restore_tickets,
+    void_draw,
+)
 
 __all__ = [
     "BUY_TICKET",
+    "FIRST_TICKET",
+    "FIRST_WIN",
     "BuyTicket",
+    "GrantWin",
+    "RestoreTicket",
     "StillOwed",
     "TicketBought",
     "WorkedOff",

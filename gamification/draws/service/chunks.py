@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from gamification.core.chunks import work_through
 from gamification.core.database import execute
 from gamification.core.draft import Command, Verb
 from gamification.core.work import Work
@@ -37,11 +38,12 @@ class Owed(Command):
 
 @dataclass(frozen=True, slots=True)
 class WorkedOff:
-    """What a run did: how many are done, how many failed, and whether it came to the last one."""
+    """What a run did: how many are done, how many failed, whether it came to the last one, and which it listed last."""
 
     done: int
     failed: int
     reached_end: bool
+    last: Owed | None = field(default=None, compare=False)
 
 
 class StillOwed(Exception):
@@ -64,17 +66,19 @@ async def work_off(
     """Do what `owed` lists behind the last one seen, chunk by chunk, until nothing is left or `chunks_max`."""
     done = failed = 0
     last: O | None = None
-    for _ in range(chunks_max):
-        commands = await owed(last)
-        if not commands:
-            return WorkedOff(done, failed, reached_end=True)
-        outcomes = await work.perform_all(verb, commands)
+
+    async def finished(commands: list[O], outcomes: list[A | Exception]) -> None:
+        nonlocal done, failed, last
         pairs = zip(commands, outcomes, strict=True)
         faults = [(command.what, outcome) for command, outcome in pairs if isinstance(outcome, Exception)]
         await _note_failures(draw_id, faults, work.clock.now())
         done, failed, last = done + len(commands) - len(faults), failed + len(faults), commands[-1]
         await heartbeat()
-    return WorkedOff(done, failed, reached_end=False)
+
+    reached_end = await work_through(
+        owed, lambda commands: work.perform_all(verb, commands), finished, chunks_max=chunks_max
+    )
+    return WorkedOff(done, failed, reached_end, last)
 
 
 async def _note_failures(draw_id: UUID, faults: Sequence[tuple[str, Exception]], now: datetime) -> None:

@@ -8,21 +8,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from asyncpg import Record
+
 from gamification.core import outbox
-from gamification.core.database import execute, fetch, fetch_row
-from gamification.core.merkle import tree_root
+from gamification.core.database import execute, fetch, fetch_row, fetch_value
+from gamification.core.merkle import leaf_hash, tree_root
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
 from gamification.draws.events import DrawClosed
-from gamification.draws.proofs import hash_of, runs_of_lines
-from gamification.draws.rules import PrizeUnits, Win, choose_winners
+from gamification.draws.proofs import LEAVES_PER_SUBTREE
+from gamification.draws.rules import PrizeUnits, Win, choose_winners, leaf
 from gamification.draws.service.steps import after, hold, tell
 from gamification.draws.service.voiding import void_for_want_of_tickets
 
-ROWS_PER_STATEMENT = 20_000
-"""So that a statement over a large draw stays within the time that every statement has."""
+ROWS_PER_STATEMENT = 16 * LEAVES_PER_SUBTREE
+"""So that a statement over a large draw stays within the time that every statement has; whole runs of leaves."""
+BUYER_BYTES = 16
+"""A pseudonym, as `_NUMBER_TICKETS` cuts it."""
+
+
+class Buyers(Sequence[bytes]):
+    """The pseudonym of each ticket's buyer, by number from 1; packed, since a draw may have a million."""
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._packed) // BUYER_BYTES
+
+    def __getitem__(self, index: Any) -> Any:
+        start = range(len(self))[index] * BUYER_BYTES
+        return self._packed[start : start + BUYER_BYTES]
+
 
 _NUMBER_TICKETS = """
 WITH page AS (SELECT id, member_id FROM ticket WHERE draw_id = $1 AND id > $2 ORDER BY id LIMIT $4),
@@ -31,8 +51,13 @@ numbered AS (
     SELECT $1, $3 + row_number() OVER (ORDER BY p.id), p.id, p.member_id,
            encode(substring(sha256(s.salt || uuid_send(p.member_id)) FOR 16), 'hex')
     FROM page p JOIN draw_secret s ON s.draw_id = $1
-    RETURNING number, ticket_id)
-SELECT count(*), (array_agg(ticket_id ORDER BY number DESC))[1] FROM numbered
+    RETURNING number, ticket_id, buyer)
+SELECT number, ticket_id, buyer FROM numbered ORDER BY number
+"""
+
+_BUYERS = """
+SELECT string_agg(decode(buyer, 'hex'), ''::bytea ORDER BY number) FROM ticket_number
+WHERE draw_id = $1 AND number BETWEEN $2 AND $3
 """
 
 _WRITE_WINS = """
@@ -69,9 +94,7 @@ async def close_draw(work: Work, *, draw_id: UUID) -> bool:
 
 
 async def _close(draw_id: UUID, now: datetime) -> int:
-    tickets = await _number_tickets(draw_id)
-    runs = runs_of_lines(draw_id, tickets)
-    roots = [tree_root(hash_of(draw_id, line) for line in run) async for run in runs]
+    tickets, roots = await _number_tickets(draw_id)
     await execute(
         """UPDATE draw SET state = $2, closed_at = $3, tickets = $4, merkle_root = $5, subtree_roots = $6
            WHERE id = $1""",
@@ -80,15 +103,26 @@ async def _close(draw_id: UUID, now: datetime) -> int:
     return tickets
 
 
-async def _number_tickets(draw_id: UUID) -> int:
-    """Number the tickets from 1 in the order of their ids; no sale can come in between."""
+async def _number_tickets(draw_id: UUID) -> tuple[int, list[bytes]]:
+    """Number the tickets from 1 in the order of their ids; no sale can come in between.
+
+    Returns how many they are, and the roots of their runs of leaves: those of a page are hashed while the database
+    numbers the next one.
+    """
     numbered, last = 0, UUID(int=0)
-    while True:
-        row = await fetch_row(_NUMBER_TICKETS, draw_id, last, numbered, ROWS_PER_STATEMENT)
-        assert row is not None, "an aggregate has a row"
-        if not row[0]:
-            return numbered
-        numbered, last = numbered + row[0], row[1]
+    roots: list[bytes] = []
+    hashing: asyncio.Future[list[bytes]] | None = None
+    while lines := await fetch(_NUMBER_TICKETS, draw_id, last, numbered, ROWS_PER_STATEMENT):
+        roots += await hashing if hashing else []
+        numbered, last = lines[-1]["number"], lines[-1]["ticket_id"]
+        hashing = asyncio.ensure_future(asyncio.to_thread(_roots, draw_id, lines))
+    return numbered, roots + (await hashing if hashing else [])
+
+
+def _roots(draw_id: UUID, lines: list[Record]) -> list[bytes]:
+    """The root of each run of leaves; a page is whole runs, but for the last."""
+    runs = (lines[first : first + LEAVES_PER_SUBTREE] for first in range(0, len(lines), LEAVES_PER_SUBTREE))
+    return [tree_root(leaf_hash(leaf(draw_id, *line)) for line in run) for run in runs]
 
 
 async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
@@ -96,13 +130,14 @@ async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
 
     The choice is made before the lock is taken: everything it rests on is frozen since the closing.
     """
-    seed = await _seed_of_closed(draw_id)
-    if seed is None:
+    closed = await _closed(draw_id)
+    if closed is None:
         return False
-    rows = await fetch("SELECT buyer FROM ticket_number WHERE draw_id = $1 ORDER BY number", draw_id)
-    buyers = [row["buyer"] for row in rows]
+    seed, tickets = closed
     rows = await fetch("SELECT place, quantity, per_member FROM draw_prize WHERE draw_id = $1 ORDER BY place", draw_id)
     prizes = [PrizeUnits(*row) for row in rows]
+    are_told_apart = any(prize.per_member is not None for prize in prizes)
+    buyers = await _buyers(draw_id, tickets) if are_told_apart else range(tickets)
     wins = await asyncio.to_thread(choose_winners, seed, draw_id, buyers, prizes)
     unawarded = sum(prize.quantity for prize in prizes) - len(wins)
 
@@ -118,12 +153,20 @@ async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-async def _seed_of_closed(draw_id: UUID) -> bytes | None:
+async def _closed(draw_id: UUID) -> tuple[bytes, int] | None:
+    """The seed and the number of tickets of a draw that is closed and not yet drawn."""
     row = await fetch_row(
-        "SELECT s.seed FROM draw d JOIN draw_secret s ON s.draw_id = d.id WHERE d.id = $1 AND d.state = 'CLOSED'",
+        """SELECT s.seed, d.tickets FROM draw d JOIN draw_secret s ON s.draw_id = d.id
+           WHERE d.id = $1 AND d.state = 'CLOSED'""",
         draw_id,
     )
-    return row["seed"] if row else None
+    return (row["seed"], row["tickets"]) if row else None
+
+
+async def _buyers(draw_id: UUID, tickets: int) -> Buyers:
+    firsts = range(1, tickets + 1, ROWS_PER_STATEMENT)
+    pages = [await fetch_value(_BUYERS, draw_id, first, first + ROWS_PER_STATEMENT - 1) for first in firsts]
+    return Buyers(b"".join(pages))
 
 
 async def _fix(draw_id: UUID, seed: bytes, wins: Sequence[Win], unawarded: int, now: datetime) -> None:

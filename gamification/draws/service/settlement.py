@@ -26,6 +26,11 @@ from gamification.draws.service.chunks import CHUNKS_MAX, Owed, StillOwed, Worke
 from gamification.draws.service.steps import after, hold, tell
 from gamification.points.book import Book
 
+Place = tuple[UUID, int]
+"""The winner, and the rank of the win."""
+FIRST_WIN: Place = (UUID(int=0), 0)
+"""Before every win."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GrantWin(Owed):
@@ -36,6 +41,11 @@ class GrantWin(Owed):
     @property
     def what(self) -> str:
         return f"win:{self.rank}"
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the order of granting."""
+        return self.member_id, self.rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +70,11 @@ WINS = Load(
     name="draws.wins",
     row=WinRow,
     sql="""SELECT w.member_id, w.draw_id, w.rank, w.prize_place, w.points, g.entry_seq
-           FROM unnest({draws}, {ranks}) AS wanted(draw_id, rank)
-           JOIN draw_win w ON w.draw_id = wanted.draw_id AND w.rank = wanted.rank
-           LEFT JOIN draw_grant g ON g.draw_id = w.draw_id AND g.rank = w.rank
-           WHERE w.member_id = ANY({members})""",
+           FROM unnest({winners}, {draws}, {ranks}) AS wanted(member_id, draw_id, rank)
+           JOIN draw_win w ON w.draw_id = wanted.draw_id AND w.member_id = wanted.member_id AND w.rank = wanted.rank
+           LEFT JOIN draw_grant g ON g.draw_id = w.draw_id AND g.rank = w.rank""",
     arguments={
+        "winners": ("uuid[]", lambda commands, now: [command.member_id for command in commands]),
         "draws": ("uuid[]", lambda commands, now: [command.draw_id for command in commands]),
         "ranks": ("int[]", lambda commands, now: [command.rank for command in commands]),
     },
@@ -92,9 +102,14 @@ GRANT_WIN = Verb("draws.grant_win", _decide, Granted, loads=(WINS,))
 
 
 async def settle_draw(
-    work: Work, *, draw_id: UUID, heartbeat: Callable[[], Awaitable[None]], chunks_max: int = CHUNKS_MAX
+    work: Work,
+    *,
+    draw_id: UUID,
+    heartbeat: Callable[[], Awaitable[None]],
+    chunks_max: int = CHUNKS_MAX,
+    after: Place = FIRST_WIN,
 ) -> WorkedOff:
-    """Grant what a drawn draw still owes, at most so many chunks of it, lowest rank first.
+    """Grant what a drawn draw still owes behind a place, at most so many chunks of it, winner by winner.
 
     Safe to run twice and at once: a win that has its grant is not granted again. Nothing to do in any other state.
     Locks: accounts.
@@ -102,7 +117,12 @@ async def settle_draw(
     if not await _begin(draw_id):
         return WorkedOff(0, 0, reached_end=True)
     return await work_off(
-        work, GRANT_WIN, draw_id, lambda last: _owed(draw_id, last), heartbeat=heartbeat, chunks_max=chunks_max
+        work,
+        GRANT_WIN,
+        draw_id,
+        lambda last: _owed(draw_id, last.place if last else after),
+        heartbeat=heartbeat,
+        chunks_max=chunks_max,
     )
 
 
@@ -130,9 +150,8 @@ async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-_OWED = """FROM draw_win w WHERE w.draw_id = $1
-           AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank)"""
-_COUNT_OWED = f"SELECT count(*) {_OWED}"
+_COUNT_OWED = """SELECT count(*) FROM draw_win w WHERE w.draw_id = $1
+    AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank)"""
 
 
 async def _begin(draw_id: UUID) -> bool:
@@ -141,10 +160,15 @@ async def _begin(draw_id: UUID) -> bool:
     return bool(await fetch_value("SELECT state = 'SETTLING' FROM draw WHERE id = $1", draw_id))
 
 
-async def _owed(draw_id: UUID, last: GrantWin | None) -> list[GrantWin]:
-    """The next wins without a grant, lowest rank first."""
-    rows = await fetch(
-        f"SELECT w.rank, w.member_id {_OWED} AND w.rank > $2 ORDER BY w.rank LIMIT $3",
-        draw_id, last.rank if last else 0, chunks.CHUNK,
-    )  # fmt: skip
-    return [GrantWin(member_id=member_id, actor=SYSTEM, draw_id=draw_id, rank=rank) for rank, member_id in rows]
+async def _owed(draw_id: UUID, after: Place) -> list[GrantWin]:
+    """The next wins without a grant, winner by winner; one more is read than a chunk holds.
+
+    A chunk ends with a winner, where it has more than one, so that two chunks do not move the same account.
+    """
+    size = chunks.CHUNK
+    rows = await fetch("SELECT member_id, rank FROM owed_wins($1, $2, $3, $4)", draw_id, *after, size + 1)
+    commands = [GrantWin(member_id=member_id, actor=SYSTEM, draw_id=draw_id, rank=rank) for member_id, rank in rows]
+    if len(commands) <= size:
+        return commands
+    whole = [command for command in commands if command.member_id != commands[size].member_id]
+    return whole or commands[:size]

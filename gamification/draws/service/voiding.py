@@ -28,6 +28,9 @@ from gamification.draws.service.steps import after, hold, tell
 from gamification.points.book import Book
 from gamification.points.rows import taken_load
 
+FIRST_TICKET = UUID(int=0)
+"""Before every ticket."""
+
 _VOID = """
 UPDATE draw SET state = $2, voided_at = $3, void_reason = $4,
        seed = (SELECT s.seed FROM draw_secret s WHERE s.draw_id = draw.id) WHERE id = $1
@@ -135,27 +138,35 @@ async def _follow_up(work: Work, draw_id: UUID, reason: str, now: datetime) -> N
 
 
 async def restore_tickets(
-    work: Work, *, draw_id: UUID, heartbeat: Callable[[], Awaitable[None]], chunks_max: int = CHUNKS_MAX
+    work: Work,
+    *,
+    draw_id: UUID,
+    heartbeat: Callable[[], Awaitable[None]],
+    chunks_max: int = CHUNKS_MAX,
+    after_ticket: UUID = FIRST_TICKET,
 ) -> WorkedOff:
-    """Give back what a voided draw still owes, at most so many chunks of it. Safe to run twice and at once.
+    """Give back what a voided draw still owes behind a ticket, at most so many chunks of it, oldest ticket first.
+
+    Safe to run twice and at once.
 
     Locks: accounts.
     """
     return await work_off(
-        work, RESTORE_TICKET, draw_id, lambda last: _owed(draw_id, last), heartbeat=heartbeat, chunks_max=chunks_max
+        work,
+        RESTORE_TICKET,
+        draw_id,
+        lambda last: _owed(draw_id, last.ticket_id if last else after_ticket),
+        heartbeat=heartbeat,
+        chunks_max=chunks_max,
     )
 
 
-_OWED = """
-SELECT t.member_id, t.id, t.entry_seq FROM ticket t JOIN draw d ON d.id = t.draw_id
-WHERE t.draw_id = $1 AND d.state = 'VOIDED' AND t.id > $2
-  AND NOT EXISTS (SELECT FROM ticket_restoration r WHERE r.draw_id = $1 AND r.ticket_id = t.id)
-ORDER BY t.id LIMIT $3
-"""
+_OWED = """SELECT t.member_id, t.id, t.entry_seq FROM draw d, owed_tickets(d.id, $2, $3) t
+    WHERE d.id = $1 AND d.state = 'VOIDED'"""
 
 
-async def _owed(draw_id: UUID, last: RestoreTicket | None) -> list[RestoreTicket]:
-    rows = await fetch(_OWED, draw_id, last.ticket_id if last else UUID(int=0), chunks.CHUNK)
+async def _owed(draw_id: UUID, after_ticket: UUID) -> list[RestoreTicket]:
+    rows = await fetch(_OWED, draw_id, after_ticket, chunks.CHUNK)
     return [
         RestoreTicket(member_id=member_id, actor=SYSTEM, draw_id=draw_id, ticket_id=ticket_id, entry_seq=seq)
         for member_id, ticket_id, seq in rows
@@ -172,7 +183,7 @@ async def finish_restoration(work: Work, *, draw_id: UUID) -> bool:
         async with transaction():
             if (await hold(draw_id)).state != "VOIDED":
                 return False
-            if await fetch(_OWED, draw_id, UUID(int=0), 1):
+            if await fetch(_OWED, draw_id, FIRST_TICKET, 1):
                 raise StillOwed(f"tickets of draw {draw_id} are not given back")
             return (
                 await execute(

@@ -3,7 +3,7 @@
 Lock order: the member's POINTS account, nothing after it.
 """
 
-from gamification.points.service.booking import book_due, has_history
+from gamification.points.service.booking import book_due, has_history, sweep_due
 from gamification.points.service.holds import (
     HoldAnswer,
     HoldPoints,
@@ -28,5 +28,6 @@ __all__ = [
     "preview_hold",
     "preview_release",
     "release_hold",
+    "sweep_due",
     "tell_of_expiry",
 ]

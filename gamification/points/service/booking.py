@@ -5,15 +5,23 @@ Lock order: the member's POINTS account, nothing after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from gamification.core.actors import SYSTEM
+from gamification.core.chunks import work_through
 from gamification.core.database import execute, fetch_value
 from gamification.core.draft import Command, Verb
 from gamification.core.work import Work
 from gamification.points.book import Book
+from gamification.points.queries import members_due
+
+SWEEP_MEMBERS = 500
+"""Members per chunk of the sweep."""
+FAULTS_MAX = 10
+"""Faults that a sweep keeps, however many members it had to pass over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,28 @@ async def book_due(work: Work, member_ids: Sequence[UUID]) -> list[Exception]:
     """Book what has fallen due for these members; returns the faults of those it could not book. Locks: accounts."""
     outcomes = await work.perform_all(BOOK_DUE, [Command(member_id=each, actor=SYSTEM) for each in member_ids])
     return [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+
+
+async def sweep_due(work: Work, *, heartbeat: Callable[[], Awaitable[None]]) -> list[Exception]:
+    """Book everything that is due, `SWEEP_MEMBERS` at a time; returns the first faults of members that it passed over.
+
+    Safe to run twice and at once: what is booked is no longer due. Locks: accounts.
+    """
+    now = work.clock.now()
+    faults: list[Exception] = []
+
+    async def listed(last: tuple[datetime, UUID] | None) -> list[tuple[datetime, UUID]]:
+        return await members_due(now, last, SWEEP_MEMBERS)
+
+    async def book(due: list[tuple[datetime, UUID]]) -> list[Exception]:
+        return await book_due(work, [member_id for _, member_id in due])
+
+    async def finished(due: list[tuple[datetime, UUID]], found: list[Exception]) -> None:
+        faults.extend(found[: FAULTS_MAX - len(faults)])
+        await heartbeat()
+
+    await work_through(listed, book, finished)
+    return faults
 
 
 async def has_history(member_id: UUID) -> bool:
