@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 from gamification.core.encoding import encode_sorted
 from gamification.core.errors import InvalidInput
@@ -154,7 +155,7 @@ def _digest(request: NewOrder | NewRefund, *left_out: str) -> bytes:
 
 
 @cache
-def _names(kind: type[NewOrder | NewRefund], left_out: tuple[str, ...]) -> list[str]:
+def _names(kind: type[Any], left_out: tuple[str, ...]) -> list[str]:
     return [each.name for each in fields(kind) if each.name not in left_out]
 
 
