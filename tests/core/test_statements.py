@@ -9,7 +9,7 @@ from uuid import UUID
 
 from gamification.core.calendar import Calendar
 from gamification.core.clock import FixedClock
-from gamification.core.database import fetch_row
+from gamification.core.database import fetch, fetch_row
 from gamification.core.draft import Draft, Guard, Load, Loaded, Rows
 from gamification.core.ids import new_id
 from gamification.core.models import Receipt
@@ -79,7 +79,8 @@ def test_rows_join_the_accepted_members_and_guards_come_last() -> None:
     assert sql == (
         "WITH ok AS MATERIALIZED (SELECT w.member_id FROM accepted($1::timestamptz, $2::uuid[]) AS w(member_id)), "
         'rows_0 AS (INSERT INTO "month_spend" ("member_id", "month", "net_fen") '
-        'SELECT r."member_id", r."month", r."net_fen" '
+        'SELECT r."member_id", CASE WHEN cardinality($4::DATE[]) = 1 THEN ($4::DATE[])[1] ELSE r."month" END, '
+        'CASE WHEN cardinality($5::BIGINT[]) = 1 THEN ($5::BIGINT[])[1] ELSE r."net_fen" END '
         'FROM unnest($3::UUID[], $4::DATE[], $5::BIGINT[]) AS r("member_id", "month", "net_fen") '
         "JOIN ok ON ok.member_id = r.member_id "
         'ON CONFLICT ("member_id", "month") DO UPDATE SET "net_fen" = excluded."net_fen"), '
@@ -102,8 +103,24 @@ def test_a_row_put_twice_is_written_once_as_it_is_in_the_end() -> None:
     drafts[1].put(MonthSpend, ("member_id", "month"), month=AT.date(), net_fen=3)
     rows, guards, arguments = write_arguments(drafts)
     assert [each.model for each in rows] == [MonthSpend, Receipt] and guards == ()
-    assert arguments == [[mei, lan], [AT.date()] * 2, [2, 3], [mei, mei], ["1", "2"]]
+    assert [list(each) for each in arguments] == [[mei, lan], [AT.date()], [2, 3], [mei, mei], ["1", "2"]]
     assert drafts[0].changes == 4
+
+
+async def test_what_is_the_same_in_all_rows_is_sent_once(database: Database, clock: FixedClock) -> None:
+    """Columns of one value, JSON too, arrive in every row; the members and what differs arrive as they are."""
+    mei, lan = await a_member(clock), await a_member(clock)
+    drafts = [a_draft(mei), a_draft(lan)]
+    same = {"operation": "v", "fingerprint": b"same", "answer": '{"n": 1}', "refusal": True, "created_at": AT}
+    for draft, number in ((drafts[0], 1), (drafts[0], 2), (drafts[1], 1)):
+        draft.insert(Receipt, actor=f"{draft.member_id}", key=f"{number}", **same)
+    rows, _, arguments = write_arguments(drafts)
+    assert [len(each) for each in arguments] == [3, 3, 3, 1, 1, 1, 1, 1]
+    everybody = LedgerCall("unnest($1::uuid[])", 1)
+    await fetch(write_statement(everybody, rows, (), True), [mei, lan], *arguments)
+    written = await fetch("SELECT member_id, key, operation, fingerprint, answer, refusal, created_at FROM receipt")
+    told = ("v", b"same", '{"n": 1}', True, AT)
+    assert {tuple(row) for row in written} == {(mei, "1", *told), (mei, "2", *told), (lan, "1", *told)}
 
 
 def test_claims_are_handed_over_per_member() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any
 
 from gamification.core.encoding import encode_sorted
 from gamification.core.errors import InvalidInput
@@ -145,18 +143,13 @@ def _plain(line: RefundLine) -> tuple[int, int, int]:
 
 
 def _digest(request: NewOrder | NewRefund, *left_out: str) -> bytes:
-    body = {name: getattr(request, name) for name in _names(type(request), left_out)}
+    body = {each.name: getattr(request, each.name) for each in fields(request) if each.name not in left_out}
     if isinstance(request, NewRefund):
         body["lines"] = [line if line.points is not None else _LineAsEver(*_plain(line)) for line in request.lines]
         body["refunded_at"] = request.refunded_at.astimezone(UTC)
     else:
         body["paid_at"] = request.paid_at.astimezone(UTC)
     return hashlib.sha256(encode_sorted(body)).digest()
-
-
-@cache
-def _names(kind: type[Any], left_out: tuple[str, ...]) -> list[str]:
-    return [each.name for each in fields(kind) if each.name not in left_out]
 
 
 def check_external_id(field: str, value: str) -> None:
