@@ -73,6 +73,23 @@ async def test_what_is_asked_while_a_read_runs_is_the_next_read(source: Source, 
     assert source.reads == [["a"], ["b", "c"]] and source.at_once_most == 1
 
 
+async def test_who_is_answered_and_asks_again_comes_along(source: Source, shared: SharedReads[str, int]) -> None:
+    """What the answer to one read leads to is asked together with what waited while it ran."""
+    source.values = {"a": 1, "b": 2, "c": 3}
+    source.gate.clear()
+
+    async def one_after_the_other() -> list[int | None]:
+        return [await shared.get("a"), await shared.get("c")]
+
+    asking = asyncio.create_task(one_after_the_other())
+    await turns()
+    waiting = asyncio.create_task(shared.get("b"))
+    await turns()
+    source.gate.set()
+    assert (await asking, await waiting) == ([1, 3], 2)
+    assert source.reads == [["a"], ["b", "c"]]
+
+
 async def test_nobody_is_told_what_was_read_before_they_asked(source: Source, shared: SharedReads[str, int]) -> None:
     """A key that is being read is read again for whoever asks meanwhile: what changed in between is seen."""
     source.values = {"a": 1}
