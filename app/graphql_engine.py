@@ -175,7 +175,7 @@ class Engine:
                 variables=request.variables,
                 context=context,
                 extensions=request.extensions,
-                side_by_side=not context.ahead.values,
+                at_hand=bool(context.ahead.values),
             )
         except Exception as error:  # noqa: BLE001 - as strawberry does: a fault of the execution itself
             return ExecutionResult(None, [GraphQLError(str(error), original_error=error)])

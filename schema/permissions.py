@@ -7,17 +7,15 @@ signed in, FORBIDDEN otherwise; the printed schema shows it as `@allow(to: …)`
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import FieldExtension
-from strawberry.extensions.field_extension import AsyncExtensionResolver, SyncExtensionResolver
 from strawberry.schema_directive import Location
 from strawberry.types.field import StrawberryField
 
 from gamification.core.actors import Actor, Role
 from schema.context import Context, Info
+from schema.execution.gates import Gate
 
 UNAUTHENTICATED_MESSAGES: Mapping[str, str] = {"zh-CN": "请先登录", "en": "Please sign in."}
 FORBIDDEN_MESSAGES: Mapping[str, str] = {"zh-CN": "无权执行此操作", "en": "You may not do this."}
@@ -82,7 +80,7 @@ class Integration(Permission):
         return actor.kind == "integration" and self.scope in actor.scopes
 
 
-class Allow(FieldExtension):
+class Allow(Gate):
     """Opens a field to the callers named, and closes it to all others."""
 
     def __init__(self, *permissions: Permission) -> None:
@@ -102,16 +100,9 @@ class Allow(FieldExtension):
         if not any(permission.admits(actor) for permission in self.permissions):
             raise access_error(actor, context.locale)
 
-    def resolve(self, next_: SyncExtensionResolver, source: Any, info: Info, **arguments: Any) -> Any:
-        """Resolve for whoever is admitted. Raises UNAUTHENTICATED or FORBIDDEN otherwise."""
+    def admit(self, info: Info) -> None:
+        """Raises UNAUTHENTICATED or FORBIDDEN for whoever is not admitted."""
         self.check(info.context)
-        return next_(source, info, **arguments)
-
-    async def resolve_async(self, next_: AsyncExtensionResolver, source: Any, info: Info, **arguments: Any) -> Any:
-        """The same for a resolver that may wait."""
-        self.check(info.context)
-        found = next_(source, info, **arguments)
-        return await found if hasattr(found, "__await__") else found
 
 
 def access_error(actor: Actor, locale: str) -> GraphQLError:

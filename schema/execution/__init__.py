@@ -10,6 +10,7 @@ This room knows GraphQL, strawberry and nothing of what is executed with them; `
     running.py        the state of an execution  info.py       what a resolver may ask
     completion.py     values that the written Python does not recognise
     settling.py       what has to be awaited     batches.py    resolvers that take all objects of a level
+    straight.py       queries for which nothing is waited   gates.py  who may come to a field
     failures.py       errors, their paths, and the nulls that follow
     operations.py     compiled operations, kept and executed
     subscriptions.py  the same for each event of a subscription

@@ -48,6 +48,11 @@ class Arguments:
         if not self.is_empty and not self._has_variables:
             self._constant = self._constant_values()
 
+    @property
+    def constant(self) -> dict[str, Any] | None:
+        """What every call of every execution may be given; none where variables decide, or a call needs its own."""
+        return {} if self.is_empty else self._constant
+
     def shared(self, variables: VariableValues) -> dict[str, Any] | None:
         """What every call of this execution may be given; none when each needs its own. Raises what coercion raises."""
         if self.is_empty:

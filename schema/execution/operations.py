@@ -106,12 +106,11 @@ class Operation:
         context: Any = None,
         root_value: Any = None,
         extensions: dict[str, Any] | None = None,
-        side_by_side: bool = True,
+        at_hand: bool = False,
     ) -> ExecutionResult | None:
         """Execute a query or a mutation; none when graphql-core has to. Nothing was executed then.
 
-        `side_by_side` fields of a level wait in tasks of their own; where everything they ask for is at hand, one after
-        the other is faster.
+        `at_hand` says that everything a query will read probably is: it is tried without waiting (`straight.py`).
         """
         if self.unsupported:
             return None
@@ -126,16 +125,21 @@ class Operation:
         plan = self.plan(values)
         if plan is None:
             return None
-        return await execute_plan(
-            Execution(
-                plan,
-                root_value=root_value,
-                context=context,
-                variables=values,
-                extensions=extensions,
-                side_by_side=side_by_side,
-            )
-        )
+        run = Execution(plan, root_value=root_value, context=context, variables=values, extensions=extensions)
+        if at_hand and (data := _shown_straight(run)) is not None:
+            return ExecutionResult(data, None)
+        return await execute_plan(run)
+
+
+def _shown_straight(run: Execution) -> dict[str, Any] | None:
+    """The answer without waiting; none where that does not work, for whatever reason: level by level shows which."""
+    show = run.plan.straight
+    if show is None:
+        return None
+    try:
+        return show(run, run.root_value)
+    except Exception:  # noqa: BLE001 - it comes again, and is answered with its path
+        return None
 
 
 async def execute_plan(run: Execution) -> ExecutionResult:

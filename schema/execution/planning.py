@@ -32,6 +32,7 @@ from schema.execution.resolvers import Batch, Constant, Resolvers
 from schema.execution.running import Execution
 from schema.execution.selections import Selections, UnsupportedOperation, fragments_of
 from schema.execution.settling import Batches, Spots, Values
+from schema.execution.straight import straight
 from schema.execution.writing import Writer
 
 FIELDS_MAX = 5_000
@@ -62,7 +63,10 @@ def compile_operation(
         planner.write()
     except RecursionError:
         raise UnsupportedOperation("selections are nested too deeply") from None
-    return OperationPlan(schema, operation, fragments, _template(fields), steps, planner.writer.texts)
+    writer = planner.writer
+    plan = OperationPlan(schema, operation, fragments, _template(fields), steps, writer.texts, writer.title)
+    plan.straight = straight(plan)
+    return plan
 
 
 class _Planner:

@@ -101,7 +101,8 @@ class ObjectPlan:
 class OperationPlan:
     """A compiled operation. A mutation has a step for each root field, to be taken one after the other.
 
-    `texts` is the Python that was written, for whoever wants to read it.
+    `texts` is the Python that was written, for whoever wants to read it, `title` what its frames are called in a
+    traceback, `straight` the function that answers a query whose resolvers wait for nothing, if there can be one.
     """
 
     schema: GraphQLSchema
@@ -110,3 +111,5 @@ class OperationPlan:
     template: Answer
     steps: list[ObjectPlan]
     texts: list[str]
+    title: str
+    straight: Callable[[Execution, Any], Answer] | None = None

@@ -6,10 +6,10 @@ graphql-core would call: field extensions, permissions and exception handlers ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Protocol
 
 from graphql import GraphQLField, GraphQLNamedType, GraphQLObjectType, GraphQLSchema, default_field_resolver
@@ -22,6 +22,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 
 from schema.execution.arguments import Convert
 from schema.execution.batches import BatchExtension
+from schema.execution.gates import Gate, gates_of
 from schema.execution.info import FieldInfo
 from schema.execution.plans import Answer, FieldPlan
 from schema.execution.running import Execution
@@ -33,6 +34,10 @@ OWN_RESOLVERS = frozenset(
     f"GraphQLCoreConverter.from_resolver.<locals>.{name}"
     for name in ("_get_basic_result", "_resolver", "_async_resolver")
 )
+
+
+Handlers = Sequence[tuple[tuple[type[Exception], ...], Any]]
+"""Strawberry's exception handlers of a field, each with the exceptions that it takes."""
 
 
 class Resolution(Protocol):
@@ -143,6 +148,69 @@ class RelayId:
 
 
 @dataclass(frozen=True, slots=True)
+class Guarded:
+    """A method behind gates, whose exceptions handlers may turn into answers."""
+
+    method: Method
+    gates: tuple[Gate, ...]
+    handlers: Handlers
+
+    @property
+    def is_async(self) -> bool:
+        """Whether every call gives something to be awaited."""
+        return self.method.is_async
+
+    def caller(self, run: Execution, field: FieldPlan) -> Call:
+        """Call the gates, then the method, then for an exception the first handler that takes it."""
+        return partial(self._resolve_async if self.is_async else self._resolve, run, field)
+
+    def _given(self, run: Execution, field: FieldPlan, source: Any, info: Any) -> dict[str, Any]:
+        """Everything that the method is given by name."""
+        arguments, variables = field.arguments, run.variables
+        shared = arguments.shared(variables)
+        given = arguments.own(variables, info) if shared is None else dict(shared)
+        for gate in self.gates:
+            gate.admit(info)
+        for name in self.method.source_names:
+            given[name] = source
+        if self.method.info_name:
+            given[self.method.info_name] = info
+        return given
+
+    def _resolve(self, run: Execution, field: FieldPlan, source: Any, answer: Answer) -> Any:
+        method = self.method
+        info = method.info(run, field, answer)
+        try:
+            given = self._given(run, field, source, info)
+            return method.function(source, **given) if method.takes_self else method.function(**given)
+        except Exception as error:
+            if (handled := self._handled(error, info)) is None:
+                raise
+            return handled
+
+    async def _resolve_async(self, run: Execution, field: FieldPlan, source: Any, answer: Answer) -> Any:
+        method = self.method
+        info = method.info(run, field, answer)
+        try:
+            given = self._given(run, field, source, info)
+            return await (method.function(source, **given) if method.takes_self else method.function(**given))
+        except Exception as error:
+            handled = self._handled(error, info)
+            if isawaitable(handled):
+                handled = await handled
+            if handled is None:
+                raise
+            return handled
+
+    def _handled(self, error: Exception, info: Any) -> Any:
+        """What the first handler that takes the exception makes of it; none when there is no such handler."""
+        for taken, handler in self.handlers:
+            if isinstance(error, taken):
+                return handler.handle(error, field=self.method.field, info=info)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """A batch resolver: called once with all sources."""
 
@@ -186,19 +254,23 @@ class Resolvers:
             return Constant(parent.name)
         longest = Resolver(definition.resolve or default_field_resolver)
         field = _own_field(definition)
-        if field is None or self._owner is None or self._owner.schema_converter._get_field_exception_handlers(field):
+        if field is None or self._owner is None:
             return longest
+        handlers = self._owner.schema_converter._get_field_exception_handlers(field)
         resolver = field.base_resolver
         if resolver is None:
-            plain = not field.extensions and field.default_resolver is getattr
+            plain = not handlers and not field.extensions and field.default_resolver is getattr
             return Attribute(field.python_name) if plain else longest
         method = self._method(field, resolver)
         if method is None:
             return longest
-        if field.extensions:
-            (first, *others) = field.extensions
-            return Batch(first, method) if isinstance(first, BatchExtension) and not others else longest
-        return _relay_id(parent, resolver, method, named) or method
+        gates = gates_of(field.extensions)
+        if gates is not None:
+            if gates or handlers:
+                return Guarded(method, gates, handlers)
+            return _relay_id(parent, resolver, method, named) or method
+        (first, *others) = field.extensions
+        return Batch(first, method) if isinstance(first, BatchExtension) and not (others or handlers) else longest
 
     def _method(self, field: StrawberryField, resolver: StrawberryResolver[Any]) -> Method | None:
         if not callable(resolver.wrapped_func):
@@ -214,7 +286,7 @@ class Resolvers:
         )
 
     def _conversion(self, resolution: Resolution) -> Convert | None:
-        if isinstance(resolution, Batch | RelayId):
+        if isinstance(resolution, Batch | RelayId | Guarded):
             resolution = resolution.method
         if not isinstance(resolution, Method):
             return None

@@ -27,7 +27,6 @@ class Execution:
         "places",
         "plan",
         "root_value",
-        "side_by_side",
         "variables",
     )
 
@@ -39,14 +38,12 @@ class Execution:
         context: Any,
         variables: VariableValues,
         extensions: dict[str, Any] | None,
-        side_by_side: bool = True,
     ) -> None:
         self.plan = plan
         self.root_value = root_value
         self.context = context
         self.variables = variables
         self.extensions = extensions
-        self.side_by_side = side_by_side
         self.data: Answer = plan.template.copy()
         self.filled: list[tuple[ObjectPlan, Sequence[Answer]]] = []
         self.failures: list[Failure] = []

@@ -20,7 +20,7 @@ from schema.execution.running import Execution
 
 async def settle(run: Execution, waiting: Waiting) -> None:
     """Await everything that waits, and everything that follows from it."""
-    if len(waiting) == 1 or not run.side_by_side:
+    if len(waiting) == 1:
         for settling, entries in waiting.items():
             await settling.settle(run, entries)
     else:

@@ -30,14 +30,16 @@ from graphql.pyutils.is_awaitable import is_awaitable
 
 from schema.execution.classes import NOT_CAST, class_of, classes_of
 from schema.execution.completion import complete, complete_item, complete_leaf, finish_each, not_nothing
+from schema.execution.info import FieldInfo
 from schema.execution.leaves import Recognition, recognition_of
 from schema.execution.plans import FieldPlan, ObjectPlan
-from schema.execution.resolvers import Attribute, Batch, Constant, Method, RelayId
+from schema.execution.resolvers import Attribute, Batch, Constant, Guarded, Method, RelayId
 from schema.execution.running import wait_for
 from schema.execution.settling import fill
 
 NAMES: dict[str, Any] = {
     "CoroutineType": CoroutineType,
+    "FieldInfo": FieldInfo,
     "KEYS": (str, int, UUID),
     "Undefined": Undefined,
     "b2a_base64": b2a_base64,
@@ -62,17 +64,71 @@ def needs_finish(field: FieldPlan) -> bool:
 
 
 def _is_async(field: FieldPlan) -> bool:
-    return isinstance(field.resolution, Method) and field.resolution.is_async
+    return isinstance(field.resolution, Method | Guarded) and field.resolution.is_async
 
 
-class Writer:
-    """Writes the functions of one operation's plans, and holds the names that they share."""
+class Texts:
+    """Python that is being written, the names that it needs, and what all written functions have in common."""
 
     def __init__(self, title: str) -> None:
         self.title = title
         self.texts: list[str] = []
         self.lines: list[str] = []
         self.names = dict(NAMES)
+
+    def add(self, depth: int, *lines: str) -> None:
+        """Lines at an indentation."""
+        self.lines += ["    " * depth + line for line in lines]
+
+    def install(self) -> None:
+        """Compile the lines, and define their functions among the names."""
+        text = "\n".join(self.lines) + "\n"
+        exec(compile(text, f"<{self.title}>", "exec"), self.names)
+        self.texts.append(text)
+        self.lines = []
+
+    def attribute(self, resolution: Attribute) -> str:
+        """A statement that reads `v` off the object `o`."""
+        name = resolution.name
+        plain = name.isidentifier() and not iskeyword(name)
+        return f"v = o.{name}" if plain else f"v = getattr(o, {name!r})"
+
+    def relay_id(self, depth: int, field: FieldPlan, resolution: RelayId, *, otherwise: str) -> None:
+        """Statements that make `v` the global id of the object `o`."""
+        number = field.number
+        self.names[f"C{number}"] = resolution.origin
+        self.add(depth, f"if type(o) is C{number} and isinstance(k := getattr(o, {resolution.attribute!r}), KEYS):")
+        text = f'f"{resolution.type_name}:{{k!s}}".encode()'
+        self.add(depth + 1, f"v = b2a_base64({text}, newline=False).decode()")
+        self.add(depth, "else:", f"    {otherwise}")
+
+    def direct_call(self, field: FieldPlan, resolution: Method) -> str:
+        """The call of a method without arguments."""
+        number = field.number
+        self.names[f"M{number}"] = resolution.function
+        self.names[f"I{number}"] = resolution.info
+        given = ["o"] if resolution.takes_self else []
+        given += [f"{name}=o" for name in resolution.source_names]
+        if resolution.info_name:
+            given.append(f"{resolution.info_name}=I{number}(run, F{number}, d)")
+        return f"M{number}({', '.join(given)})"
+
+    def is_of(self, field: FieldPlan, plan: ObjectPlan) -> str:
+        """The condition under which an object `v` is of the plan's type without asking it."""
+        origin = class_of(plan.type)
+        if origin is not None:
+            field.known.add(origin)
+        if plan.type.is_type_of is None:
+            self.names[f"K{field.number}"] = field.known
+            return f"type(v) in K{field.number}"
+        if origin is None:
+            return "False"
+        self.names[f"C{field.number}"] = origin
+        return f"type(v) is C{field.number} and {NOT_CAST}"
+
+
+class Writer(Texts):
+    """Writes the functions of one operation's plans, and holds the names that they share."""
 
     def write(self, plans: Iterable[ObjectPlan]) -> None:
         """Write and install the functions of these plans."""
@@ -84,17 +140,11 @@ class Writer:
         for each in fields:
             if needs_finish(each):
                 self.finish(each)
-        text = "\n".join(self.lines) + "\n"
-        exec(compile(text, f"<{self.title}>", "exec"), self.names)
-        self.texts.append(text)
+        self.install()
         for plan in plans:
             plan.fill = self.names[f"fill_{plan.number}"]
         for each in fields:
             each.finish = self.names.get(f"finish_{each.number}") or partial(finish_each, each)
-
-    def add(self, depth: int, *lines: str) -> None:
-        """Lines at an indentation."""
-        self.lines += ["    " * depth + line for line in lines]
 
     def fill(self, plan: ObjectPlan) -> None:
         """The function that fills the answers of objects of one type."""
@@ -121,7 +171,7 @@ class Writer:
             return
         if needs_finish(field):
             self.add(1, f"a{number}, v{number}, w{number} = [], [], []")
-        if not isinstance(field.resolution, Attribute) and not _called_directly(field):
+        if not isinstance(field.resolution, Attribute) and not called_directly(field):
             self.names[f"R{number}"] = field.resolution
             self.add(1, f"c{number} = R{number}.caller(run, F{number})")
 
@@ -149,23 +199,11 @@ class Writer:
         """Statements that make `v` the field's value."""
         number, resolution = field.number, field.resolution
         if isinstance(resolution, Attribute):
-            name = resolution.name
-            plain = name.isidentifier() and not iskeyword(name)
-            self.add(3, f"v = o.{name}" if plain else f"v = getattr(o, {name!r})")
+            self.add(3, self.attribute(resolution))
         elif isinstance(resolution, RelayId):
-            self.names[f"C{number}"] = resolution.origin
-            self.add(3, f"if type(o) is C{number} and isinstance(k := getattr(o, {resolution.attribute!r}), KEYS):")
-            text = f'f"{resolution.type_name}:{{k!s}}".encode()'
-            self.add(4, f"v = b2a_base64({text}, newline=False).decode()")
-            self.add(3, "else:", f"    v = c{number}(o, d)")
-        elif isinstance(resolution, Method) and _called_directly(field):
-            self.names[f"M{number}"] = resolution.function
-            self.names[f"I{number}"] = resolution.info
-            given = ["o"] if resolution.takes_self else []
-            given += [f"{name}=o" for name in resolution.source_names]
-            if resolution.info_name:
-                given.append(f"{resolution.info_name}=I{number}(run, F{number}, d)")
-            self.add(3, f"v = M{number}({', '.join(given)})")
+            self.relay_id(3, field, resolution, otherwise=f"v = c{number}(o, d)")
+        elif isinstance(resolution, Method) and called_directly(field):
+            self.add(3, f"v = {self.direct_call(field, resolution)}")
         else:
             self.add(3, f"v = c{number}(o, d)")
 
@@ -259,7 +297,7 @@ class Writer:
             ]
             made = ["c = p.template.copy()", *put, *found] if known else ["pass"]
         else:
-            condition = self._is_of(field, plan)
+            condition = self.is_of(field, plan)
             self.names[f"T{plan.number}"] = plan.template.copy
             follow = ["below.append(v)", "children.append(c)"] if dynamic_fields(plan) else []
             made = [f"c = T{plan.number}()", *put, *follow]
@@ -273,19 +311,7 @@ class Writer:
             self.add(depth, "elif v is not None:")
         self.add(depth + 1, slow)
 
-    def _is_of(self, field: FieldPlan, plan: ObjectPlan) -> str:
-        """The condition under which an object `v` is of the plan's type without asking it."""
-        origin = class_of(plan.type)
-        if origin is not None:
-            field.known.add(origin)
-        if plan.type.is_type_of is None:
-            self.names[f"K{field.number}"] = field.known
-            return f"type(v) in K{field.number}"
-        if origin is None:
-            return "False"
-        self.names[f"C{field.number}"] = origin
-        return f"type(v) is C{field.number} and {NOT_CAST}"
 
-
-def _called_directly(field: FieldPlan) -> bool:
+def called_directly(field: FieldPlan) -> bool:
+    """Whether a field is a method that takes no arguments."""
     return isinstance(field.resolution, Method) and field.arguments.is_empty

@@ -9,6 +9,7 @@ from typing import Any, NewType
 import strawberry
 from strawberry.extensions import FieldExtension
 
+from schema.execution import gates
 from tests.execution.outcomes import Fault
 
 
@@ -51,6 +52,15 @@ class Choice:
     number: int | None = strawberry.UNSET
     text: str | None = strawberry.UNSET
     filter: Filter | None = strawberry.UNSET
+
+
+class Keeper(gates.Gate):
+    """Lets in whom the place in the answer lets in: about nine of ten."""
+
+    def admit(self, info: Any) -> None:
+        assert info.field_name and info.selected_fields
+        if Random(f"{info.path.as_list()}").random() < 0.1:
+            raise Fault(f"kept out of {info.field_name} at {info.path.as_list()}")
 
 
 class Gate(FieldExtension):

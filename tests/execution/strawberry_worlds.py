@@ -35,7 +35,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 import strawberry
 from schema.execution.batches import Answers, batched
-from tests.execution.strawberry_parts import Choice, Colour, Filter, Gate, Stamp
+from tests.execution.strawberry_parts import Choice, Colour, Filter, Gate, Keeper, Stamp
 """
 _numbers = count()
 
@@ -113,10 +113,11 @@ def _field(blueprint: Blueprint, owner: str, described: Field, style: str) -> li
             f"        return await many({where}, sources, {passed})",
         ]
     info = "info: strawberry.Info, " if Random(where).random() < 0.5 else ""
-    guarded = Random(where + "?").random() < 0.2
+    chance = Random(where + "?").random()
+    guard = "extensions=[Gate()]" if chance < 0.2 else "extensions=[Keeper()]" if chance < 0.4 else ""
     waits = style == "async"
     return [
-        f"    @strawberry.field({'extensions=[Gate()]' if guarded else ''})",
+        f"    @strawberry.field({guard})",
         f"    {'async ' if waits else ''}def {described.name}(self, {info}{given}) -> {answer}:",
         f"        {'info.path, info.variable_values' if info else 'pass'}",
         f"        return {'await later' if waits else 'give'}({where}, self, {passed})",
