@@ -16,6 +16,8 @@ import orjson
 from jwt.utils import base64url_decode, base64url_encode
 
 ALGORITHM = "HS256"
+HEADER = frozenset({"alg", "typ"})
+"""What the header of a token may speak of."""
 
 
 class TokenKey:
@@ -37,7 +39,7 @@ class TokenKey:
         expected = base64url_encode(self._algorithm.sign(signed.encode(), self._prepared))
         if not hmac.compare_digest(expected, signature.encode()) or not _names_our_algorithm(header):
             raise ValueError("not signed by this key")
-        claims = orjson.loads(base64url_decode(payload))
+        claims = orjson.loads(_decoded(payload))
         if not isinstance(claims, dict):
             raise ValueError("claims are an object")
         return claims
@@ -45,5 +47,14 @@ class TokenKey:
 
 @lru_cache(maxsize=16)
 def _names_our_algorithm(header: str) -> bool:
-    known = orjson.loads(base64url_decode(header))
-    return isinstance(known, dict) and known.get("alg") == ALGORITHM and "crit" not in known
+    """Whether a header says that, and nothing that would have to be understood."""
+    known = orjson.loads(_decoded(header))
+    return isinstance(known, dict) and known.get("alg") == ALGORITHM and known.keys() <= HEADER
+
+
+def _decoded(segment: str) -> bytes:
+    """The bytes of a segment. Raises ValueError for padding, foreign characters and spare bits, as no signer writes."""
+    decoded = base64url_decode(segment)
+    if base64url_encode(decoded).decode() != segment:
+        raise ValueError("not as a signer writes it")
+    return decoded

@@ -56,26 +56,28 @@ class Recent(Generic[Key, Value]):
     seconds: Callable[[], float]
     _known: dict[Key, tuple[float, Value]] = field(default_factory=dict)
     _reads: SharedReads[Key, Value] = field(init=False)
+    _forgotten: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self._reads = SharedReads(self.load)
 
     async def get(self, key: Key) -> Value | None:
         """What is known of the key, asked anew after `REVOCATION_SECONDS_MAX`."""
-        asked_at = self.seconds()
+        asked_at, forgotten = self.seconds(), self._forgotten
         known = self._known.get(key)
         if known is not None and asked_at - known[0] < REVOCATION_SECONDS_MAX:
             return known[1]
         value = await self._reads.get(key)
         self._known.pop(key, None)
-        if value is not None:
+        if value is not None and forgotten == self._forgotten:  # else it may be from before what changed
             self._known[key] = (asked_at, value)
         if len(self._known) > REMEMBERED_MAX:
             del self._known[next(iter(self._known))]
         return value
 
     def forget(self, key: Key) -> None:
-        """Ask anew the next time: something changed just now."""
+        """Ask anew the next time: something changed just now. What is being read meanwhile is not kept either."""
+        self._forgotten += 1
         self._known.pop(key, None)
 
 
@@ -166,10 +168,10 @@ class Access:
             claims = self._keys[door].claims(token)
             subject, session_id = UUID(claims["sub"]), UUID(claims["sid"])
             issued_at, expires_at = _instant(claims["iat"]), _instant(claims["exp"])
-            is_ours = claims["iss"] == ISSUER and claims["aud"] == AUDIENCES[door] and claims["jti"]
+            is_ours = claims["iss"] == ISSUER and claims["aud"] == AUDIENCES[door] and isinstance(claims["jti"], str)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             raise Unauthenticated(reason="TOKEN_INVALID") from None
-        if not is_ours or issued_at - LEEWAY > now:
+        if not is_ours or "nbf" in claims or issued_at - LEEWAY > now:
             raise Unauthenticated(reason="TOKEN_INVALID")
         if now >= expires_at + LEEWAY:
             raise Unauthenticated(reason="TOKEN_EXPIRED")

@@ -164,11 +164,9 @@ async def test_inside_a_transaction_nothing_goes_together(database: Database) ->
     async def writes_and_reads() -> tuple[Any, ...]:
         async with transaction():
             await execute("INSERT INTO outbox (job, payload, run_at) VALUES ('a', '{}', $1)", INSTANTS[0])
-            first = await fetch(sql)
-            assert isinstance(first[0], asyncpg.Record)
-            row = await fetch_row(sql)
-            assert row is not None and await fetch_value(sql) == 1
-            return tuple(row)
+            rows = [*await asyncio.gather(fetch_row(sql), fetch_row(sql)), *await fetch(sql)]
+            assert all(isinstance(row, asyncpg.Record) for row in rows) and await fetch_value(sql) == 1
+            return tuple(rows[0] or ())
 
     with reading_together(together()):
         inside, *outside = await asyncio.gather(writes_and_reads(), fetch_row(sql), fetch_row(sql))
