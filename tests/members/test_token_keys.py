@@ -196,7 +196,7 @@ def changed_claims() -> st.SearchStrategy[dict[str, Any]]:
     """Claims to put in the place of good ones, of right and of wrong types."""
     leeway = int(LEEWAY.total_seconds())
     wrong = [ABSENT, None, True, 0, -1, 1.5, "", "x", [], {}, 10**15, float(NOW), str(NOW)]
-    own = {
+    own: dict[str, list[Any]] = {
         "iat": near(0, leeway, -900), "exp": near(0, -leeway, 900), "nbf": near(0, leeway), "jti": ["2", 17, ["1"]],
         "aud": ["jifen:staff", ["jifen:member"], ["jifen:member", "x"], "jifen:member "], "iss": ["Jifen", ["jifen"]],
         "sub": ["nobody", 17, ["mei"]], "sid": ["none", 17],
