@@ -66,6 +66,23 @@ def is_sql(text: str) -> bool:
     return bool(re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE)\b", text))
 
 
+def test_no_parameter_stands_in_a_literal() -> None:
+    """Reads that go together are one statement whose parameters are numbered anew, wherever in the text they stand."""
+    found = [
+        f"{file.place}:{node.lineno}"
+        for file in sources("app", "gamification", "schema")
+        for node in ast.walk(file.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and is_sql(node.value)
+        if any(re.search(r"\$\d", literal) for literal in literals(node.value))
+    ]
+    assert found == []
+
+
+def literals(sql: str) -> list[str]:
+    """What stands between apostrophes, comments aside."""
+    return re.sub("--.*", "", sql).split("'")[1::2]
+
+
 def test_there_is_one_door_to_a_transaction() -> None:
     """Only the engine and `core.transactions` open transactions; the ORM's own ways leak connections."""
     allowed = ("app/database.py", "gamification/core/transactions.py")
