@@ -15,6 +15,7 @@ from app.auth import Access, Door
 from app.context import context_factory
 from app.desk import access_for, opened_desk
 from app.documents import TrustedDocuments
+from app.draw_exports import draw_export_routes
 from app.exports import Exports
 from app.graphiql import IdeEndpoint, graphiql_routes
 from app.graphql_engine import Policy, Preparing
@@ -25,6 +26,7 @@ from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
 from app.security import SecureResponses
 from app.settings import Settings
 from app.transparency import transparency_routes
+from app.verifiers import verifier_routes
 from app.wiring import following_policies, open_work, opened_database, sharing_flushes
 from gamification.core.actors import Actor
 from gamification.orders.quotes import Quotes
@@ -101,6 +103,8 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         *graphql_routes(admin_schema, ADMIN_PATH, doors.at("staff"), policy=staff_policy(settings)),
         *health_routes(),
         *transparency_routes(),
+        *draw_export_routes(),
+        *verifier_routes(),
         *Exports(doors.at("staff"), doors.still_holds).routes(),
         *(graphiql_routes(GRAPHIQL_PATH, IDE_ENDPOINTS, settings.graphiql_tokens_file) if local else ()),
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from app.export_parameters import EntriesAsked, LiabilityAsked, entries_asked, l
 from app.faults import FAULT_MESSAGES, summary
 from app.graphql_http import ContextFactory
 from app.problems import Problem
+from app.sending import UNREAD_SECONDS_MAX, BrokenOff, send_chunks
 from gamification.core.actors import Actor
 from gamification.core.errors import Refusal
 from gamification.members import queries as members
@@ -39,8 +40,6 @@ LIABILITY_PATH = "/admin/exports/liability.csv"
 MAY_EXPORT = Staff("owner", "operator", "auditor")
 RUNNING_MAX = 2
 """Exports of one process at a time: each batch takes a connection of the pool for a moment."""
-UNREAD_SECONDS_MAX = 60
-"""How long a client may leave a chunk unread."""
 
 StillHolds = Callable[[Actor], Awaitable[bool]]
 """Whether the session behind a caller goes on."""
@@ -48,10 +47,6 @@ StillHolds = Callable[[Actor], Awaitable[bool]]
 
 class SessionEnded(Exception):
     """The caller may no longer read what is being exported."""
-
-
-class BrokenOff(Exception):
-    """A file could not be sent to its end; raised to the server, which cuts the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,34 +158,12 @@ class Endpoint:
         async with aclosing(export.chunks):
             await send({"type": "http.response.start", "status": 200, "headers": _headers(export.filename)})
             try:
-                if await self._stream(export.chunks, request.receive, send):
+                unread = self.exports.unread_seconds_max
+                if await send_chunks(export.chunks, request.receive, send, unread_seconds_max=unread):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
             except Exception as error:  # noqa: BLE001 - whatever it is, the file is not whole and must not seem so
                 log.error("export.broken_off", error=type(error).__name__, summary=summary(error), **_facts(context))
                 raise BrokenOff from None
-
-    async def _stream(self, chunks: AsyncGenerator[bytes, None], receive: Receive, send: Send) -> bool:
-        """Send every chunk; False when the client went away before the last."""
-        gone = asyncio.ensure_future(_until_gone(receive))
-        upcoming: asyncio.Future[bytes] | None = None
-        try:
-            while True:
-                upcoming = asyncio.ensure_future(anext(chunks))
-                await asyncio.wait({gone, upcoming}, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
-                    return False
-                try:
-                    chunk = await upcoming
-                except StopAsyncIteration:
-                    return True
-                async with asyncio.timeout(self.exports.unread_seconds_max):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        finally:
-            for task in (gone, upcoming):
-                if task is not None:
-                    task.cancel()
-                    with suppress(asyncio.CancelledError, StopAsyncIteration, Exception):
-                        await task
 
 
 async def _wanted(asked: EntriesAsked) -> exports.Wanted:
@@ -206,11 +179,6 @@ async def _wanted(asked: EntriesAsked) -> exports.Wanted:
 
 async def _one_batch(rows: Sequence[Any]) -> AsyncGenerator[Sequence[Any], None]:
     yield rows
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _faulty(error: Exception, context: Context) -> Response:

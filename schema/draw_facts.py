@@ -166,6 +166,13 @@ class DrawFacts:
         row = await info.context.load(proofs_of_draws, self.id)
         return DrawVerification.of(row) if row else None
 
+    @strawberry.field(
+        description="Where the whole of it can be downloaded as one document for the stand-alone verifiers, from the "
+        "same host; null until the winners are drawn."
+    )
+    def export_url(self: Any) -> str | None:
+        return f"/draws/{self.id}/export.json" if self.drawn_at else None
+
 
 def facts_of(row: queries.DrawRow, info: Info) -> dict[str, Any]:
     """The values of `DrawFacts` for a row."""

@@ -1,21 +1,17 @@
-"""What anyone needs to recompute a draw: its list of tickets, inclusion proofs, and the whole as one document.
-
-Read-only. The stand-alone verifier `docs/verifiers/verify_draw.py` checks the document without anything of ours.
-"""
+"""What anyone needs to recompute a draw: its published facts, its list of tickets, inclusion proofs. Read-only."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from gamification.core.database import fetch, fetch_row
 from gamification.core.merkle import inclusion_proof, leaf_hash
 from gamification.draws.rules import leaf
 
-EXPORT_FORMAT = "jifen-draw-export-1"
 LEAVES_PER_SUBTREE = 1024
 """A power of two: the tree over the roots of such runs is the tree over all leaves (see `core.merkle`)."""
 _HASH_BYTES = 32
@@ -41,7 +37,9 @@ class Proof(NamedTuple):
     seed: bytes | None
     merkle_root: bytes | None
     tickets: int | None
+    closed_at: datetime | None
     drawn_at: datetime | None
+    wins: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +86,6 @@ async def lines_between(draw_id: UUID, first: int, last: int) -> list[NumberedTi
     return [NumberedTicket(*row) for row in rows]
 
 
-async def runs_of_lines(draw_id: UUID, tickets: int) -> AsyncIterator[list[NumberedTicket]]:
-    """The whole list, one run of leaves in memory at a time."""
-    for first in range(1, tickets + 1, LEAVES_PER_SUBTREE):
-        yield await lines_between(draw_id, first, first + LEAVES_PER_SUBTREE - 1)
-
-
 def hash_of(draw_id: UUID, line: NumberedTicket) -> bytes:
     """The hash of a line's leaf."""
     return leaf_hash(leaf(draw_id, *line))
@@ -110,22 +102,3 @@ async def inclusion_of(draw_id: UUID, number: int) -> Inclusion | None:
     roots = row["subtree_roots"]
     above = inclusion_proof([roots[at : at + _HASH_BYTES] for at in range(0, len(roots), _HASH_BYTES)], run)
     return Inclusion(lines[index], number - 1, row["tickets"], below + above, row["merkle_root"])
-
-
-async def export_of(draw_id: UUID) -> dict[str, Any] | None:
-    """A drawn draw as one document for the verifier; None before the seed is revealed or where nothing was drawn."""
-    proof = (await proofs_by_draw_ids([draw_id])).get(draw_id)
-    if proof is None or proof.drawn_at is None or proof.seed is None or proof.merkle_root is None:
-        return None
-    runs = [run async for run in runs_of_lines(draw_id, proof.tickets or 0)]
-    wins = await fetch("SELECT rank, number, prize_place FROM draw_win WHERE draw_id = $1 ORDER BY rank", draw_id)
-    return {
-        "format": EXPORT_FORMAT,
-        "draw": str(draw_id),
-        "terms": proof.terms,
-        "terms_hash": proof.terms_hash.hex(),
-        "seed": proof.seed.hex(),
-        "root": proof.merkle_root.hex(),
-        "tickets": [[line.number, str(line.ticket_id), line.buyer] for run in runs for line in run],
-        "winners": [list(win) for win in wins],
-    }

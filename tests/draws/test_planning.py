@@ -14,7 +14,7 @@ from gamification.core.database import execute, fetch, fetch_row, fetch_value
 from gamification.core.errors import InvalidInput, NotFound
 from gamification.core.ids import new_id
 from gamification.core.work import Work
-from gamification.draws import proofs, queries
+from gamification.draws import exports, proofs, queries
 from gamification.draws import service as draws
 from gamification.draws.errors import DrawStateRefused
 from gamification.prizes.errors import PrizeTooValuable
@@ -83,7 +83,7 @@ async def test_the_seed_is_committed_but_shown_nowhere(work: Work) -> None:
     shown = repr([await draw_row(draw_id), proof, await queries.draws_page(None, 10), await fetch("TABLE outbox")])
     shown += repr(await fetch("TABLE audit_record"))
     assert not any(repr(each) in shown or each.hex() in shown for each in secret)
-    assert await proofs.export_of(draw_id) is None
+    assert await exports.export_of(draw_id) is None
 
 
 async def test_opening_twice_keeps_the_first_commitment(work: Work) -> None:

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
 
 from gamification.core.clock import FixedClock
 from gamification.core.work import Work
-from gamification.draws import proofs
+from gamification.draws import exports
 from tests.draws.builders import DAY, a_prize, an_open_draw, bought, drawn, members_with
 
 VERIFIER = Path(__file__).parents[2] / "docs" / "verifiers" / "verify_draw.py"
@@ -32,15 +33,21 @@ async def verify(document: dict[str, Any], folder: Path) -> tuple[int, str]:
     return process.returncode or 0, output.decode().strip()
 
 
+async def exported(draw_id: UUID) -> dict[str, Any]:
+    """The document of a drawn draw, read as anybody reads it."""
+    export = await exports.export_of(draw_id)
+    assert export is not None
+    document: dict[str, Any] = orjson.loads(b"".join([chunk async for chunk in export.chunks()]))
+    return document
+
+
 async def an_export(work: Work, clock: FixedClock) -> dict[str, Any]:
     """A draw of 40 tickets and 9 prizes with a limit, drawn."""
     draw_id = await an_open_draw(work, a_prize(500, 2, 1), a_prize(20, 7, 2))
     await bought(work, draw_id, await members_with(work, [500] * 10) * 4)
     clock.advance(DAY)
     await drawn(work, draw_id, clock.now())
-    document = await proofs.export_of(draw_id)
-    assert document is not None
-    return document
+    return await exported(draw_id)
 
 
 async def test_our_export_verifies(work: Work, clock: FixedClock, tmp_path: Path) -> None:
@@ -111,4 +118,4 @@ async def test_tampering_is_refused(work: Work, clock: FixedClock, tmp_path: Pat
 async def test_nothing_is_exported_before_the_seed_is_revealed(work: Work, clock: FixedClock) -> None:
     """Nor for a draw that was voided: nobody won, so there is nothing to check."""
     draw_id = await an_open_draw(work)
-    assert await proofs.export_of(draw_id) is None
+    assert await exports.export_of(draw_id) is None

@@ -11,7 +11,8 @@ from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
 from app import exports as files
-from app.exports import BrokenOff, Endpoint
+from app.exports import Endpoint
+from app.sending import BrokenOff
 from gamification.core.database import fetch_value
 from gamification.core.work import Work
 from gamification.points import exports

@@ -28,6 +28,7 @@ from gamification.audits.queries import CHECKS_MAX
 from gamification.checkins.rules import CYCLE_DAYS_MAX
 from gamification.core.errors import Refusal
 from gamification.draws.rules import PRIZES_MAX, TICKETS_MAX
+from gamification.draws.verification import DISCREPANCIES
 from gamification.earning.rules import STEPS_MAX
 from gamification.members.queries import REFERENCES_MAX
 from gamification.members.service.integrations import SCOPES_MAX
@@ -61,6 +62,7 @@ BOUNDS = {
     "DonationPreview.entries": PREVIEWED_MAX,
     "DrawTicketPreview.entries": PREVIEWED_MAX,
     "Draw.prizes": PRIZES_MAX,
+    "VerifiedDraw.discrepancies": len(DISCREPANCIES),
     "DrawInclusionProof.siblings": TICKETS_MAX.bit_length(),
     "EarningPolicy.ladder": STEPS_MAX,
     "EntryExplanation.steps": EXPLANATION_STEPS_MAX,
