@@ -23,6 +23,7 @@ from schema.context import Context
 from schema.draw_verdicts import VERIFICATIONS
 from schema.root import schema
 from tests.databases import Database
+from tests.docs.pages import ROOT, blocks
 from tests.draws.builders import DAY, a_prize, a_programme, an_open_draw, bought, draw_row, drawn, members_with
 from tests.draws.test_graphql import draw_key
 
@@ -30,10 +31,10 @@ VERIFY = """query ($id: ID!) { verifyDraw(id: $id) { holds discrepancies algorit
     merkleRoot tickets ticketsHashed wins checkedAt } }"""
 
 
-async def ask(work: Work, draw_id: UUID, actor: Actor = ANONYMOUS) -> Any:
+async def ask(work: Work, draw_id: UUID, actor: Actor = ANONYMOUS, text: str = VERIFY) -> Any:
     """What the members' schema answers."""
     context = Context(work=work, clock=work.clock, actor=actor, locale="en")
-    result = await schema.execute(VERIFY, variable_values={"id": draw_key(draw_id)}, context_value=context)
+    result = await schema.execute(text, variable_values={"id": draw_key(draw_id)}, context_value=context)
     assert result.errors is None and result.data is not None
     return result.data["verifyDraw"]
 
@@ -92,6 +93,12 @@ async def test_anybody_has_a_draw_recomputed(work: Work, clock: FixedClock) -> N
         "checkedAt": clock.now().isoformat(),
     }  # fmt: skip
     assert set(VERIFICATIONS.kept) >= {draw_id}
+
+
+async def test_the_query_of_the_page_is_answered(work: Work, clock: FixedClock) -> None:
+    """What docs/check-a-draw.md asks of a drawn draw holds."""
+    (block,) = blocks(ROOT / "docs" / "check-a-draw.md", "gql")
+    assert (await ask(work, await a_drawn_draw(work, clock), text=block.text))["holds"] is True
 
 
 TAMPERED = [
