@@ -48,7 +48,7 @@ class DrawTicket(relay.Node):
     id: relay.NodeID[UUID]
     key: str = strawberry.field(description="The ticket's id as it stands in the published list.")
     points: Points = strawberry.field(description="What it cost.")
-    entry_seq: int = strawberry.field(description="The ledger entry of its price.")
+    entry_seq: int | None = strawberry.field(description="The ledger entry of its price; null for a free ticket.")
     bought_at: datetime = strawberry.field(description="When it was bought.")
     number: int | None = strawberry.field(description="Its number; null until closing.")
     win: DrawTicketWin | None = strawberry.field(description="What it won.")

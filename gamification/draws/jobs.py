@@ -1,4 +1,7 @@
-"""What a draw does by itself: it closes at its time, draws, settles, or gives back. Each step is safe to run twice."""
+"""What a draw does by itself: it closes at its time, draws, settles, lets lapse, or gives back.
+
+Each step is safe to run twice.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,18 @@ async def settle_draw(ctx: JobContext, draw_id: str, after_member: str | None = 
         await _go_on(ctx, "draws.settle", run, {"draw_id": draw_id})
 
 
+async def lapse_prizes(ctx: JobContext, draw_id: str) -> None:
+    """Runs when claims end: what nobody claimed goes to reserves, whose claims end later."""
+    await service.lapse_prizes(ctx.work, draw_id=UUID(draw_id), heartbeat=ctx.heartbeat)
+
+
+async def lapse_due_prizes(ctx: JobContext) -> None:
+    """Let lapse what no job of its own did, and settle the draws whose last prize was claimed."""
+    for draw_id in await queries.draws_due_to_lapse(ctx.clock.now(), DUE_MAX):
+        await service.lapse_prizes(ctx.work, draw_id=draw_id, heartbeat=ctx.heartbeat)
+        await ctx.heartbeat()
+
+
 async def restore_tickets(ctx: JobContext, draw_id: str, after_ticket: str | None = None) -> None:
     """Runs after a void: give the price of every ticket back. Raises StillOwed while one fails."""
     draw, after = UUID(draw_id), UUID(after_ticket) if after_ticket else FIRST_TICKET
@@ -83,7 +98,12 @@ JOBS = [
     Job("draws.close_due", close_due_draws, seconds_max=STEP_SECONDS_MAX),
     Job("draws.draw", draw_winners, seconds_max=STEP_SECONDS_MAX),
     Job("draws.settle", settle_draw),
+    Job("draws.lapse", lapse_prizes),
+    Job("draws.lapse_due", lapse_due_prizes),
     Job("draws.restore", restore_tickets),
 ]
 ON: list[On] = []
-CRON = [Cron("draws.close_due", every=timedelta(minutes=1))]
+CRON = [
+    Cron("draws.close_due", every=timedelta(minutes=1)),
+    Cron("draws.lapse_due", every=timedelta(minutes=1)),
+]

@@ -12,7 +12,10 @@ from gamification.draws.rules import PUBLISHED, Plan, Prize, PrizeKind, masked
 
 
 class DrawRow(NamedTuple):
-    """A draw as everyone may see it; `terms_hash` and `commitment` are None while it is a draft."""
+    """A draw as everyone may see it; `terms_hash` and `commitment` are None while it is a draft.
+
+    `wins` and `unawarded` are the drawing's; see `Draw`.
+    """
 
     id: UUID
     state: str
@@ -39,6 +42,11 @@ class DrawRow(NamedTuple):
     voided_at: datetime | None
     void_reason: str | None
     restored_at: datetime | None
+    free_tickets_per_member: int
+    reserves: int
+    claim_seconds: int | None
+    lapsed: int
+    promoted: int
 
 
 class PrizeRow(NamedTuple):
@@ -69,7 +77,7 @@ class TicketRow(NamedTuple):
     id: UUID
     draw_id: UUID
     points: int
-    entry_seq: int
+    entry_seq: int | None
     bought_at: datetime
     number: int | None
     rank: int | None
@@ -92,13 +100,14 @@ class Winner(NamedTuple):
 
 
 class DrawState(NamedTuple):
-    """How far a draw is: what it owes (wins, or tickets of a voided draw) and how much of that is done."""
+    """How far a draw is: what it owes (wins that stand, or paid tickets of a voided draw), how much of it is done."""
 
     id: UUID
     state: str
     owed: int
     done: int
     failing: int
+    lapsed: int = 0
 
 
 class Failure(NamedTuple):
@@ -166,6 +175,9 @@ async def plan_of(draw_id: UUID) -> Plan:
         tickets_per_member=draw.tickets_per_member,
         tickets_per_member_day=draw.tickets_per_member_day,
         tickets_min=draw.tickets_min,
+        free_tickets_per_member=draw.free_tickets_per_member,
+        reserves=draw.reserves,
+        claim_seconds=draw.claim_seconds,
         prizes=tuple(row.prize for row in prizes),
     )
 
@@ -212,12 +224,13 @@ async def winner_pages(ids: Sequence[UUID], after_rank: int | None, limit: int) 
 async def draw_states(ids: Sequence[UUID]) -> Mapping[UUID, DrawState]:
     """How far each draw is: what a live feed asks again and again; one statement."""
     rows = await fetch(
-        f"""SELECT d.id, d.state, CASE WHEN d.state = 'VOIDED' THEN (SELECT count(*) FROM ticket WHERE draw_id = d.id)
-                                  ELSE coalesce(d.wins, 0) END,
+        f"""SELECT d.id, d.state, CASE WHEN d.state = 'VOIDED' THEN (SELECT count(*) FROM ticket
+                                                                   WHERE draw_id = d.id AND points > 0)
+                                  ELSE coalesce(d.wins, 0) + d.promoted - d.lapsed END,
                   CASE WHEN d.state = 'VOIDED' THEN (SELECT count(*) FROM ticket_restoration WHERE draw_id = d.id)
-                       WHEN d.state = 'SETTLED' THEN d.wins
+                       WHEN d.state = 'SETTLED' THEN d.wins + d.promoted - d.lapsed
                        ELSE (SELECT count(*) FROM draw_grant WHERE draw_id = d.id) END,
-                  (SELECT count(*) FROM draw_failure f WHERE f.draw_id = d.id AND {_STILL_OWED})
+                  (SELECT count(*) FROM draw_failure f WHERE f.draw_id = d.id AND {_STILL_OWED}), d.lapsed
            FROM draw d WHERE d.id = ANY($1)""",
         list(ids),
     )
@@ -249,4 +262,16 @@ async def draws_due_to_close(now: datetime, limit: int) -> list[UUID]:
     rows = await fetch(
         "SELECT id FROM draw WHERE state = 'OPEN' AND closes_at <= $1 ORDER BY closes_at LIMIT $2", now, limit
     )
+    return [row["id"] for row in rows]
+
+
+async def draws_due_to_lapse(now: datetime, limit: int) -> list[UUID]:
+    """Draws with a prize that nobody claimed in time, and those in which none is open any more, by id."""
+    rows = await fetch(
+        """SELECT id FROM draw d WHERE state IN ('DRAWN', 'SETTLING') AND claim_seconds IS NOT NULL
+             AND (EXISTS (SELECT FROM unclaimed_wins(d.id, $1, 0, 1))
+                  OR NOT EXISTS (SELECT FROM unclaimed_wins(d.id, 'infinity', 0, 1)))
+           ORDER BY id LIMIT $2""",
+        now, limit,
+    )  # fmt: skip
     return [row["id"] for row in rows]

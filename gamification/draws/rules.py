@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, ClassVar, Literal, NamedTuple
 from uuid import UUID
 
@@ -23,8 +23,13 @@ FEN_PER_POINT = 1
 TITLE_LENGTH_MAX = 100
 PRIZES_MAX = 100
 QUANTITY_MAX = 1_000_000
+PRIZE_POINTS_MAX = PRIZE_VALUE_FEN_MAX * QUANTITY_MAX
+"""More points than these the prizes of no draw can come to."""
 TICKET_POINTS_MAX = 1_000_000
 TICKETS_MAX = 1_000_000
+RESERVES_MAX = 10_000
+CLAIM_SECONDS_MIN, CLAIM_SECONDS_MAX = 60, 366 * 86_400
+"""A prize that has to be claimed can be so for a minute at least, and a year at most."""
 
 State = Literal["DRAFT", "OPEN", "CLOSED", "DRAWN", "SETTLING", "SETTLED", "VOIDED"]
 PrizeKind = Literal["POINTS"]
@@ -47,15 +52,22 @@ PUBLISHED: tuple[State, ...] = STATES[1:]
 
 @dataclass(frozen=True, slots=True)
 class DrawsPolicy:
-    """What a ticket costs where the plan of a draw does not say, in points."""
+    """What a ticket costs where the plan of a draw does not say, and what all prizes of a draw may come to, in points.
+
+    Without a `prize_points_max` they may come to anything.
+    """
 
     kind: ClassVar[str] = "draws"
     ticket_points: int = 50
+    prize_points_max: int | None = None
 
     def problems(self) -> Sequence[Problem]:
-        if 1 <= self.ticket_points <= TICKET_POINTS_MAX:
-            return []
-        return [Problem("ticket_points", f"1 to {TICKET_POINTS_MAX} points")]
+        problems = []
+        if not 1 <= self.ticket_points <= TICKET_POINTS_MAX:
+            problems.append(Problem("ticket_points", f"1 to {TICKET_POINTS_MAX} points"))
+        if self.prize_points_max is not None and not 1 <= self.prize_points_max <= PRIZE_POINTS_MAX:
+            problems.append(Problem("prize_points_max", f"1 to {PRIZE_POINTS_MAX} points, or null for any"))
+        return problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +89,11 @@ class Prize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A draw as staff plan it. None means no limit; fewer than `tickets_min` tickets void the draw."""
+    """A draw as staff plan it. None means no limit; fewer than `tickets_min` tickets void the draw.
+
+    A member's first `free_tickets_per_member` tickets cost nothing. With `claim_seconds` a prize has to be claimed in
+    this time, and goes to one of the `reserves` next in line otherwise.
+    """
 
     title_zh: str
     title_en: str
@@ -88,6 +104,14 @@ class Plan:
     tickets_per_member: int | None = None
     tickets_per_member_day: int | None = None
     tickets_min: int = 1
+    free_tickets_per_member: int = 0
+    reserves: int = 0
+    claim_seconds: int | None = None
+
+    @property
+    def prize_points(self) -> int:
+        """What all prizes come to, in points."""
+        return sum(prize.points * prize.quantity for prize in self.prizes)
 
     def problem(self) -> Problem | None:
         """The first reason why this plan cannot be a draw."""
@@ -100,6 +124,9 @@ class Plan:
         yield from _range_problems("ticketsMin", self.tickets_min, 0, TICKETS_MAX)
         yield from _range_problems("ticketsPerMember", self.tickets_per_member, 1, TICKETS_MAX)
         yield from _range_problems("ticketsPerMemberDay", self.tickets_per_member_day, 1, TICKETS_MAX)
+        yield from _range_problems("freeTicketsPerMember", self.free_tickets_per_member, 0, TICKETS_MAX)
+        yield from _range_problems("reserves", self.reserves, 0, RESERVES_MAX)
+        yield from _range_problems("claimSeconds", self.claim_seconds, CLAIM_SECONDS_MIN, CLAIM_SECONDS_MAX)
         yield from _range_problems("prizes", len(self.prizes), 1, PRIZES_MAX)
         yield from _range_problems("prizes", sum(prize.quantity for prize in self.prizes), 1, QUANTITY_MAX)
         if self.closes_at <= self.opens_at:
@@ -147,6 +174,9 @@ def terms_of(draw_id: UUID, plan: Plan, commitment: bytes) -> str:
         "tickets_per_member": plan.tickets_per_member,
         "tickets_per_member_day": plan.tickets_per_member_day,
         "tickets_min": plan.tickets_min,
+        "free_tickets_per_member": plan.free_tickets_per_member,
+        "reserves": plan.reserves,
+        "claim_seconds": plan.claim_seconds,
         "prizes": [_prize_terms(place, prize) for place, prize in enumerate(plan.prizes, 1)],
         "method": METHOD,
     }
@@ -167,11 +197,18 @@ def _prize_terms(place: int, prize: Prize) -> dict[str, Any]:
 
 METHOD = {
     "zh-CN": "截止后,抽奖券按 HMAC-SHA256(种子, 抽奖|号码) 从小到大排序,依公布顺序逐一分配奖品;"
-    "已达该奖品每人上限者顺延。券数不足最低数时活动作废,积分原路退回。",
+    "已达该奖品每人上限者顺延,其后依次为候补。须领取的奖品逾期未领的,按顺序由未达上限的候补递补。"
+    "券数不足最低数时活动作废,积分原路退回。",
     "en": "After closing, tickets are ordered by HMAC-SHA256(seed, draw|number), lowest first, and fill the prizes in "
-    "their declared order; a member at a prize's limit is passed over. With fewer tickets than the minimum the draw is "
-    "void and all points go back.",
+    "their declared order; a member at a prize's limit is passed over. The next in the order are the reserves: a prize "
+    "that has to be claimed and is not claimed in time goes to the first of them who is below its limit. With fewer "
+    "tickets than the minimum the draw is void and all points go back.",
 }
+
+
+def is_free(free_per_member: int, held: int) -> bool:
+    """Whether a member who holds so many tickets of a draw gets the next one for nothing."""
+    return held < free_per_member
 
 
 def is_on_sale(state: str, opens_at: datetime, closes_at: datetime, now: datetime) -> bool:
@@ -215,13 +252,23 @@ class Win(NamedTuple):
     prize: int
 
 
-def choose_winners(seed: bytes, draw_id: UUID, buyers: Sequence[Hashable], prizes: Sequence[PrizeUnits]) -> list[Win]:
+class Chosen(NamedTuple):
+    """Who wins, by rank, and the numbers of the tickets that stand in line for what nobody claims."""
+
+    wins: list[Win]
+    reserves: list[int]
+
+
+def choose_winners(
+    seed: bytes, draw_id: UUID, buyers: Sequence[Hashable], prizes: Sequence[PrizeUnits], reserves: int = 0
+) -> Chosen:
     """Who wins what. `buyers[n - 1]` is the pseudonym of whoever holds ticket number n; prizes in declared order.
 
     A ticket wins at most once. A ticket passed over for one prize, its buyer being at that prize's limit, stands first
-    in line for the next.
+    in line for the next, and in the end among the reserves: so many of those tickets that have won nothing.
     """
-    waiting = in_order(seed, str(draw_id), len(buyers), expected=sum(prize.quantity for prize in prizes))
+    wanted = sum(prize.quantity for prize in prizes) + reserves
+    waiting = in_order(seed, str(draw_id), len(buyers), expected=wanted)
     passed_over: deque[int] = deque()
     wins: list[Win] = []
     for prize in prizes:
@@ -237,7 +284,7 @@ def choose_winners(seed: bytes, draw_id: UUID, buyers: Sequence[Hashable], prize
                 left -= 1
                 wins.append(Win(len(wins) + 1, number, prize.place))
         passed_over.extendleft(reversed(passed))
-    return wins
+    return Chosen(wins, list(islice(chain(passed_over, waiting), reserves)))
 
 
 def leaf(draw_id: UUID, number: int, ticket_id: UUID, buyer: str) -> bytes:

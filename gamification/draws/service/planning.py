@@ -13,7 +13,7 @@ from gamification.core.errors import InvalidInput
 from gamification.core.ids import new_id
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
-from gamification.draws.errors import PrizeTooValuable
+from gamification.draws.errors import PrizePointsTooMany, PrizeTooValuable
 from gamification.draws.events import DrawOpened
 from gamification.draws.queries import plan_of
 from gamification.draws.rules import (
@@ -38,17 +38,21 @@ async def default_ticket_points(work: Work) -> int:
 async def plan_draw(work: Work, plan: Plan, *, actor: Actor, draw_id: UUID | None = None) -> UUID:
     """Write a draft, which nobody but staff sees; returns its id. The same id again is the same draft.
 
-    Refuses: InvalidInput, PrizeTooValuable. Locks: nothing.
+    Refuses: InvalidInput, PrizeTooValuable, PrizePointsTooMany, PolicyMissing. Locks: nothing.
     """
     _check(plan)
+    await _check_budget(work, plan)
     planned_id, now = draw_id or new_id(), work.clock.now()
     async with transaction():
         written = await execute(
             """INSERT INTO draw (id, state, title_zh, title_en, ticket_points, opens_at, closes_at, tickets_per_member,
-                   tickets_per_member_day, tickets_min, algorithm, proof_level, created_at)
-               VALUES ($1, 'DRAFT', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING""",
+                   tickets_per_member_day, tickets_min, algorithm, proof_level, created_at, free_tickets_per_member,
+                   reserves, claim_seconds)
+               VALUES ($1, 'DRAFT', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+               ON CONFLICT (id) DO NOTHING""",
             planned_id, plan.title_zh, plan.title_en, plan.ticket_points, plan.opens_at, plan.closes_at,
             plan.tickets_per_member, plan.tickets_per_member_day, plan.tickets_min, ALGORITHM, PROOF_LEVEL, now,
+            plan.free_tickets_per_member, plan.reserves, plan.claim_seconds,
         )  # fmt: skip
         if written:
             await execute_many(
@@ -68,6 +72,13 @@ def _check(plan: Plan) -> None:
     if prize.value_fen > PRIZE_VALUE_FEN_MAX:
         place = plan.prizes.index(prize) + 1
         raise PrizeTooValuable(place=place, value_fen=prize.value_fen, limit_fen=PRIZE_VALUE_FEN_MAX)
+
+
+async def _check_budget(work: Work, plan: Plan) -> None:
+    await work.policies.refresh()
+    limit = work.policies.at(DrawsPolicy, work.clock.now()).body.prize_points_max
+    if limit is not None and plan.prize_points > limit:
+        raise PrizePointsTooMany(prize_points=plan.prize_points, limit_points=limit)
 
 
 def _prize_row(draw_id: UUID, place: int, prize: Prize) -> tuple[object, ...]:
