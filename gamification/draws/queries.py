@@ -8,7 +8,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from gamification.core.database import fetch
-from gamification.draws.rules import PUBLISHED, Plan, Prize, PrizeKind, masked
+from gamification.draws.rules import PUBLISHED, Plan, Prize, masked
+from gamification.prizes.rules import PrizeKind
 
 
 class DrawRow(NamedTuple):

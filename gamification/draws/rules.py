@@ -14,12 +14,10 @@ import orjson
 
 from gamification.core.chance import in_order
 from gamification.core.policy import Problem
+from gamification.prizes.rules import PrizeKind, value_fen
 
 ALGORITHM = "jifen-draw-1"
 PROOF_LEVEL = "OPERATOR"
-PRIZE_VALUE_FEN_MAX = 5_000_000
-"""50 000 yuan: the most that one prize of a draw with prizes may be worth (规范促销行为暂行规定, §17)."""
-FEN_PER_POINT = 1
 TITLE_LENGTH_MAX = 100
 PRIZES_MAX = 100
 QUANTITY_MAX = 1_000_000
@@ -32,7 +30,6 @@ CLAIM_SECONDS_MIN, CLAIM_SECONDS_MAX = 60, 366 * 86_400
 """A prize that has to be claimed can be so for a minute at least, and a year at most."""
 
 State = Literal["DRAFT", "OPEN", "CLOSED", "DRAWN", "SETTLING", "SETTLED", "VOIDED"]
-PrizeKind = Literal["POINTS"]
 
 TRANSITIONS: Mapping[tuple[State, str], State] = {
     ("DRAFT", "open"): "OPEN",
@@ -84,7 +81,7 @@ class Prize:
     @property
     def value_fen(self) -> int:
         """What one of them is worth on the market."""
-        return self.points * FEN_PER_POINT
+        return value_fen(self.kind, self.points)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

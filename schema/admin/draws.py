@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.draws import errors, queries, rules, service
+from gamification.prizes import errors as prize_errors
 from schema.admin.members import Member, Reason, member_of
 from schema.context import Info
 from schema.draw_facts import DRAWS, WINNERS, DrawFacts, DrawId, DrawState, DrawWinner, WinnerPages, facts_of
@@ -27,7 +28,7 @@ OPERATORS = Allow(Staff("owner", "operator"))
 
 class PrizeTooValuable(
     Refusal,
-    of=errors.PrizeTooValuable,
+    of=prize_errors.PrizeTooValuable,
     describe={"place": "The prize's place, from 1.", "value_fen": "Its worth.", "limit_fen": "What the law allows."},
 ):
     pass
