@@ -21,8 +21,8 @@ PROOF_LEVEL = "OPERATOR"
 TITLE_LENGTH_MAX = 100
 PRIZES_MAX = 100
 QUANTITY_MAX = 1_000_000
-PRIZE_POINTS_MAX = PRIZE_VALUE_FEN_MAX * QUANTITY_MAX
-"""More points than these the prizes of no draw can come to."""
+PRIZE_POINTS_MAX = 5_000_000_000_000
+"""More than all prizes of a draw can come to: a million of them, each worth what the law allows."""
 TICKET_POINTS_MAX = 1_000_000
 TICKETS_MAX = 1_000_000
 RESERVES_MAX = 10_000

@@ -38,7 +38,7 @@ async def default_ticket_points(work: Work) -> int:
 async def plan_draw(work: Work, plan: Plan, *, actor: Actor, draw_id: UUID | None = None) -> UUID:
     """Write a draft, which nobody but staff sees; returns its id. The same id again is the same draft.
 
-    Refuses: InvalidInput, PrizeTooValuable, PrizePointsTooMany, PolicyMissing. Locks: nothing.
+    Refuses: InvalidInput, PrizeTooValuable, PrizePointsTooMany. Locks: nothing.
     """
     _check(plan)
     await _check_budget(work, plan)
@@ -74,7 +74,8 @@ def _check(plan: Plan) -> None:
 
 async def _check_budget(work: Work, plan: Plan) -> None:
     await work.policies.refresh()
-    limit = work.policies.at(DrawsPolicy, work.clock.now()).body.prize_points_max
+    published = work.policies.all(DrawsPolicy)
+    limit = work.policies.at(DrawsPolicy, work.clock.now()).body.prize_points_max if published else None
     if limit is not None and plan.prize_points > limit:
         raise PrizePointsTooMany(prize_points=plan.prize_points, limit_points=limit)
 
