@@ -46,6 +46,14 @@ class Draw(DrawFacts, relay.Node):
         own = info.context.actor.member_id
         return await info.context.load(Held(own), self.id) if own else None
 
+    @strawberry.field(description="How many more the member who asks gets for nothing; null for anybody else.")
+    async def free_tickets_left(self, info: Info) -> int | None:
+        own = info.context.actor.member_id
+        if own is None:
+            return None
+        free = self.free_tickets_per_member
+        return max(free - await info.context.load(Held(own), self.id), 0) if free else 0
+
 
 async def draw_of(draw_id: UUID, info: Info) -> Draw | None:
     """A published draw, read together with others."""

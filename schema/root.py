@@ -6,6 +6,7 @@ from strawberry import relay
 from schema.charity import CharityMutation, CharityQuery
 from schema.checkins import CheckInsMutation, CheckInsQuery
 from schema.deduction import DeductionQuery
+from schema.draw_claims import DrawClaimsMutation, DrawClaimsQuery
 from schema.draws import DrawsMutation, DrawsQuery, DrawsSubscription
 from schema.extensions import make_schema
 from schema.members import MembersMutation, MembersQuery
@@ -16,14 +17,23 @@ from schema.transparency import TransparencyQuery
 
 
 @strawberry.type(description="What members ask for.")
-class Query(MembersQuery, ProgrammeQuery, CheckInsQuery, DrawsQuery, CharityQuery, TransparencyQuery, DeductionQuery):
+class Query(
+    MembersQuery,
+    ProgrammeQuery,
+    CheckInsQuery,
+    DrawsQuery,
+    DrawClaimsQuery,
+    CharityQuery,
+    TransparencyQuery,
+    DeductionQuery,
+):
     node: relay.Node | None = strawberry.field(
         resolver=resolve_node, description="Anything that has an id, if the caller may see it."
     )
 
 
 @strawberry.type(description="What members do.")
-class Mutation(MembersMutation, CheckInsMutation, DrawsMutation, CharityMutation):
+class Mutation(MembersMutation, CheckInsMutation, DrawsMutation, DrawClaimsMutation, CharityMutation):
     pass
 
 

@@ -49,6 +49,16 @@ class DrawRow(NamedTuple):
     lapsed: int
     promoted: int
 
+    @property
+    def wins_standing(self) -> int | None:
+        """The wins that did not lapse; None until the winners are drawn."""
+        return None if self.wins is None else self.wins + self.promoted - self.lapsed
+
+    @property
+    def unawarded_in_all(self) -> int | None:
+        """The prizes that nobody gets: without a ticket, or lapsed without a reserve; None until then."""
+        return None if self.unawarded is None else self.unawarded + self.lapsed - self.promoted
+
 
 class PrizeRow(NamedTuple):
     """A prize of a draw in its declared order."""
@@ -86,10 +96,15 @@ class TicketRow(NamedTuple):
     prize_points: int | None
     granted_seq: int | None
     restored_seq: int | None
+    claim_until: datetime | None
+    is_lapsed: bool
 
 
 class Winner(NamedTuple):
-    """A win: the ticket's number, the prize, the winner (for staff) and the winner's masked name (for everyone)."""
+    """A win: the ticket's number, the prize, the winner (for staff) and the winner's masked name (for everyone).
+
+    `buyer` is the winner's pseudonym in the published list. `promoted_rank` is the win that a lapsed one became.
+    """
 
     draw_id: UUID
     rank: int
@@ -97,6 +112,13 @@ class Winner(NamedTuple):
     prize_place: int
     points: int
     member_id: UUID
+    replaces_rank: int | None
+    won_at: datetime
+    claim_until: datetime | None
+    is_granted: bool
+    is_lapsed: bool
+    promoted_rank: int | None
+    buyer: str
     name: str
 
 
@@ -125,11 +147,12 @@ _DRAW = ", ".join(DrawRow._fields)
 _PRIZE = ", ".join(PrizeRow._fields)
 _TICKET = """
 SELECT t.member_id, t.id, t.draw_id, t.points, t.entry_seq, t.bought_at, n.number, w.rank, w.prize_place, w.points,
-       g.entry_seq, r.entry_seq
+       g.entry_seq, r.entry_seq, w.claim_until, l.rank IS NOT NULL
 FROM ({page}) t
 LEFT JOIN ticket_number n ON n.ticket_id = t.id
 LEFT JOIN draw_win w ON w.draw_id = n.draw_id AND w.number = n.number
 LEFT JOIN draw_grant g ON g.draw_id = w.draw_id AND g.rank = w.rank
+LEFT JOIN draw_lapse l ON l.draw_id = w.draw_id AND l.rank = w.rank
 LEFT JOIN ticket_restoration r ON r.draw_id = t.draw_id AND r.ticket_id = t.id
 ORDER BY t.id DESC
 """
@@ -210,9 +233,13 @@ async def held_by_draw_ids(member_id: UUID, ids: Sequence[UUID]) -> Mapping[UUID
 async def winner_pages(ids: Sequence[UUID], after_rank: int | None, limit: int) -> Mapping[UUID, list[Winner]]:
     """A page of the wins of each draw by rank, behind a rank, winners' names masked; one statement."""
     rows = await fetch(
-        """SELECT w.draw_id, w.rank, w.number, w.prize_place, w.points, w.member_id, m.nickname
+        """SELECT w.draw_id, w.rank, w.number, w.prize_place, w.points, w.member_id, w.replaces_rank, w.won_at,
+                  w.claim_until, g.rank IS NOT NULL, l.rank IS NOT NULL, l.promoted_rank, n.buyer, m.nickname
            FROM unnest($1::uuid[]) AS d(id) CROSS JOIN LATERAL (
                SELECT * FROM draw_win WHERE draw_id = d.id AND rank > $2 ORDER BY rank LIMIT $3) w
+           JOIN ticket_number n ON n.draw_id = w.draw_id AND n.number = w.number
+           LEFT JOIN draw_grant g ON g.draw_id = w.draw_id AND g.rank = w.rank
+           LEFT JOIN draw_lapse l ON l.draw_id = w.draw_id AND l.rank = w.rank
            LEFT JOIN member m ON m.id = w.member_id ORDER BY w.draw_id, w.rank""",
         list(ids), after_rank or 0, limit,
     )  # fmt: skip
@@ -231,16 +258,17 @@ async def draw_states(ids: Sequence[UUID]) -> Mapping[UUID, DrawState]:
                   CASE WHEN d.state = 'VOIDED' THEN (SELECT count(*) FROM ticket_restoration WHERE draw_id = d.id)
                        WHEN d.state = 'SETTLED' THEN d.wins + d.promoted - d.lapsed
                        ELSE (SELECT count(*) FROM draw_grant WHERE draw_id = d.id) END,
-                  (SELECT count(*) FROM draw_failure f WHERE f.draw_id = d.id AND {_STILL_OWED}), d.lapsed
+                  (SELECT count(*) FROM draw_failure f WHERE f.draw_id = d.id AND {STILL_OWED}), d.lapsed
            FROM draw d WHERE d.id = ANY($1)""",
         list(ids),
     )
     return {row["id"]: DrawState(*row) for row in rows}
 
 
-_STILL_OWED = """NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = f.draw_id AND 'win:' || g.rank = f.what)
+STILL_OWED = """NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = f.draw_id AND 'win:' || g.rank = f.what)
     AND NOT EXISTS (SELECT FROM ticket_restoration r
                     WHERE r.draw_id = f.draw_id AND 'ticket:' || r.ticket_id = f.what)"""
+"""That what failed, a row `f` of `draw_failure`, has not been done since."""
 
 
 async def failure_pages(ids: Sequence[UUID], after: str | None, limit: int) -> Mapping[UUID, list[Failure]]:
@@ -248,7 +276,7 @@ async def failure_pages(ids: Sequence[UUID], after: str | None, limit: int) -> M
     rows = await fetch(
         f"""SELECT p.* FROM unnest($1::uuid[]) AS d(id) CROSS JOIN LATERAL (
                 SELECT f.draw_id, f.what, f.attempts, f.error, f.failed_at FROM draw_failure f
-                WHERE f.draw_id = d.id AND ($2::text IS NULL OR f.what > $2) AND {_STILL_OWED}
+                WHERE f.draw_id = d.id AND ($2::text IS NULL OR f.what > $2) AND {STILL_OWED}
                 ORDER BY f.what LIMIT $3) p ORDER BY p.draw_id, p.what""",
         list(ids), after, limit,
     )  # fmt: skip

@@ -213,6 +213,18 @@ def is_on_sale(state: str, opens_at: datetime, closes_at: datetime, now: datetim
     return state == "OPEN" and opens_at <= now < closes_at
 
 
+WinState = Literal["OWED", "TO_CLAIM", "GRANTED", "LAPSED"]
+
+
+def win_state(claim_until: datetime | None, now: datetime, *, is_granted: bool, is_lapsed: bool) -> WinState:
+    """How far a win is: it lapses at its instant, whenever that is booked."""
+    if is_granted:
+        return "GRANTED"
+    if claim_until is None:
+        return "OWED"
+    return "LAPSED" if is_lapsed or claim_until <= now else "TO_CLAIM"
+
+
 class Limit(NamedTuple):
     """A limit that stands in the way of one ticket more."""
 

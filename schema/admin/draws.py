@@ -13,6 +13,7 @@ from gamification.draws import errors, queries, rules, service
 from gamification.prizes import errors as prize_errors
 from schema.admin.members import Member, Reason, member_of
 from schema.context import Info
+from schema.draw_claims import DrawStateRefused
 from schema.draw_facts import DRAWS, WINNERS, DrawFacts, DrawId, DrawState, DrawWinner, WinnerPages, facts_of
 from schema.nodes import key_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
@@ -26,16 +27,18 @@ READERS = Allow(Staff())
 OPERATORS = Allow(Staff("owner", "operator"))
 
 
-class PrizeTooValuable(
+class PrizePointsTooMany(
     Refusal,
-    of=prize_errors.PrizeTooValuable,
-    describe={"place": "The prize's place, from 1.", "value_fen": "Its worth.", "limit_fen": "What the law allows."},
+    of=errors.PrizePointsTooMany,
+    describe={"prize_points": "What all prizes come to.", "limit_points": "What the programme allows."},
 ):
     pass
 
 
-class DrawStateRefused(
-    Refusal, of=errors.DrawStateRefused, describe={"state": "How far it is.", "verb": "What was asked for."}
+class PrizeTooValuable(
+    Refusal,
+    of=prize_errors.PrizeTooValuable,
+    describe={"place": "The prize's place, from 1.", "value_fen": "Its worth.", "limit_fen": "What the law allows."},
 ):
     pass
 
@@ -54,11 +57,14 @@ class DrawFailure:
 
 @strawberry.type(description="A prize won, and by whom.")
 class DrawWin(DrawWinner):
+    promoted_rank: int | None = strawberry.field(
+        description="The rank of the win that its prize became when it lapsed; null where nobody got it."
+    )
     member_id: strawberry.Private[UUID]
 
     @classmethod
-    def of(cls, row: queries.Winner) -> "DrawWin":
-        return cls(**vars(DrawWinner.of(row)), member_id=row.member_id)
+    def of(cls, row: queries.Winner, now: datetime) -> "DrawWin":
+        return cls(**vars(DrawWinner.of(row, now)), promoted_rank=row.promoted_rank, member_id=row.member_id)
 
     @strawberry.field(description="Who won.")
     async def member(self, info: Info) -> Member | None:
@@ -111,7 +117,8 @@ class Draw(DrawFacts, relay.Node):
     async def wins_by_rank(self, info: Info, first: First = PAGE_DEFAULT, after: After = None) -> Connection[DrawWin]:
         page = WINNERS.page(first, after)
         behind: Any = page.after[0] if page.after else None
-        return page.connection(await info.context.load(WinnerPages(behind, page.limit), self.id), DrawWin.of)
+        rows = await info.context.load(WinnerPages(behind, page.limit), self.id)
+        return page.connection(rows, lambda row: DrawWin.of(row, info.context.now))
 
     @strawberry.field(description="What failed and is still owed.")
     async def failures(self, info: Info, first: First = PAGE_DEFAULT, after: After = None) -> Connection[DrawFailure]:
@@ -159,6 +166,16 @@ class PlanDrawInput:
     tickets_per_member: int | None = strawberry.field(default=None, description="Tickets a member may buy in all.")
     tickets_per_member_day: int | None = strawberry.field(default=None, description="Tickets a member may buy a day.")
     tickets_min: int = strawberry.field(default=1, description="With fewer tickets it is voided.")
+    free_tickets_per_member: int = strawberry.field(
+        default=0, description="A member's first tickets that cost nothing."
+    )
+    reserves: int = strawberry.field(
+        default=0, description="How many tickets stand in line for prizes that nobody claims; at most 10,000."
+    )
+    claim_seconds: int | None = strawberry.field(
+        default=None,
+        description="In how many seconds a prize has to be claimed, 60 to a year; null to grant without.",
+    )
     key: strawberry.ID | None = strawberry.field(
         default=None, description="A UUID of the caller's choice: the same one again plans nothing twice."
     )
@@ -180,7 +197,8 @@ def plan_of(input: PlanDrawInput, ticket_points: int) -> rules.Plan:
 
 
 PlanDrawResult = Annotated[
-    Draw | PrizeTooValuable | InvalidInput, strawberry.union("PlanDrawResult", description="The draft, or why not.")
+    Draw | PrizeTooValuable | PrizePointsTooMany | InvalidInput,
+    strawberry.union("PlanDrawResult", description="The draft, or why not."),
 ]
 OpenDrawResult = Annotated[
     Draw | DrawStateRefused | NotFound | InvalidInput,
