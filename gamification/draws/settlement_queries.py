@@ -46,16 +46,16 @@ class Settlement(NamedTuple):
 
 
 async def settlements_by_draw_ids(ids: Sequence[UUID]) -> Mapping[UUID, Settlement]:
-    """The settlement of each draw whose winners are drawn; one statement. Voided draws have none."""
+    """The settlement of each draw that was published, before the drawing with nothing in it; one statement."""
     rows = await fetch(
-        f"""SELECT d.id, d.state, d.wins + d.promoted - d.lapsed, g.settled, f.failed, d.lapsed, d.promoted,
-                   d.settling_at, d.settled_at, d.closed_at, g.last_at, f.error
+        f"""SELECT d.id, d.state, coalesce(d.wins, 0) + d.promoted - d.lapsed, g.settled, f.failed, d.lapsed,
+                   d.promoted, d.settling_at, d.settled_at, d.closed_at, g.last_at, f.error
             FROM draw d CROSS JOIN LATERAL (
                 SELECT count(*) AS settled, max(granted_at) AS last_at FROM draw_grant WHERE draw_id = d.id) g
             CROSS JOIN LATERAL (
                 SELECT count(*) AS failed, (array_agg(f.error ORDER BY f.failed_at DESC, f.what))[1] AS error
                 FROM draw_failure f WHERE f.draw_id = d.id AND {STILL_OWED}) f
-            WHERE d.id = ANY($1) AND d.drawn_at IS NOT NULL""",
+            WHERE d.id = ANY($1) AND d.opened_at IS NOT NULL""",
         list(ids),
     )
     return {row["id"]: Settlement(*row) for row in rows}

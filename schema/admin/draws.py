@@ -11,10 +11,21 @@ from strawberry import relay
 
 from gamification.draws import errors, queries, rules, service
 from gamification.prizes import errors as prize_errors
+from schema.admin.draw_settlements import DrawSettlement, settlements_of_draws
 from schema.admin.members import Member, Reason, member_of
 from schema.context import Info
 from schema.draw_claims import DrawStateRefused
-from schema.draw_facts import DRAWS, WINNERS, DrawFacts, DrawId, DrawState, DrawWinner, WinnerPages, facts_of
+from schema.draw_facts import (
+    DRAWS,
+    WINNERS,
+    DrawFacts,
+    DrawId,
+    DrawState,
+    DrawWinner,
+    WinnerPages,
+    facts_of,
+    prizes_of_draws,
+)
 from schema.nodes import key_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Staff
@@ -112,6 +123,16 @@ class Draw(DrawFacts, relay.Node):
         ids = [UUID(each) for each in node_ids]
         seen = any(each.admits(info.context.actor) for each in READERS.permissions)
         return [await draw_of(each, info) if seen else None for each in ids]
+
+    @strawberry.field(description="What all prizes come to.")
+    async def prize_points(self, info: Info) -> Points:
+        rows = await info.context.load(prizes_of_draws, self.id)
+        return Points(sum(row.points * row.quantity for row in rows))
+
+    @strawberry.field(description="How far its grants are; null for a draft.")
+    async def settlement(self, info: Info) -> DrawSettlement | None:
+        row = await info.context.load(settlements_of_draws, self.id)
+        return DrawSettlement.of(row) if row else None
 
     @strawberry.field(description="What was won and by whom, by rank.")
     async def wins_by_rank(self, info: Info, first: First = PAGE_DEFAULT, after: After = None) -> Connection[DrawWin]:

@@ -10,6 +10,7 @@ from schema.admin.audits import AuditsQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
+from schema.admin.draw_settlements import AdminDrawsSubscription
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.liability import LiabilityMutation, LiabilityQuery
@@ -64,4 +65,9 @@ class Mutation(
     pass
 
 
-schema = make_schema(query=Query, mutation=Mutation)
+@strawberry.type(description="What staff follow live.")
+class Subscription(AdminDrawsSubscription):
+    pass
+
+
+schema = make_schema(query=Query, mutation=Mutation, subscription=Subscription)
