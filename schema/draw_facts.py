@@ -12,7 +12,7 @@ import strawberry
 from gamification.draws import queries, rules
 from gamification.draws.claim_queries import ReserveRow, reserve_pages
 from schema.context import Info
-from schema.draw_proofs import DrawProofLevel, DrawVerification, proofs_of_draws
+from schema.draw_proofs import DrawDisclosure, DrawProofLevel, DrawVerification, proofs_of_draws
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.scalars import Fen, Points
 
@@ -181,7 +181,7 @@ class DrawFacts:
     ticket_points: Points = strawberry.field(description="What a ticket costs.")
     opens_at: datetime = strawberry.field(description="From when tickets sell.")
     closes_at: datetime = strawberry.field(description="The instant at which no ticket is sold any more.")
-    is_on_sale: bool = strawberry.field(description="Whether tickets sell at this moment.")
+    is_on_sale: bool = strawberry.field(description="Whether tickets sell at this moment, to everybody.")
     tickets_per_member: int | None = strawberry.field(description="Tickets a member may buy in all; null for any.")
     tickets_per_member_day: int | None = strawberry.field(description="Tickets a member may buy a day; null for any.")
     tickets_min: int = strawberry.field(description="With fewer tickets it is voided, and all points go back.")
@@ -199,6 +199,9 @@ class DrawFacts:
     lapsed: int = strawberry.field(description="Prizes that nobody claimed in time.")
     promoted: int = strawberry.field(description="How many of those went to a ticket in line.")
     free_tickets_per_member: int = strawberry.field(description="A member's first tickets that cost nothing.")
+    tier_min: str | None = strawberry.field(description="The code of the lowest tier that may buy; null for all.")
+    early_tier_min: str | None = strawberry.field(description="The code of the lowest tier that may buy earlier.")
+    early_seconds: int = strawberry.field(description="How many seconds before opensAt such a tier may buy.")
     reserves: int = strawberry.field(description="How many tickets stand in line for prizes that nobody claims.")
     claim_seconds: int | None = strawberry.field(
         description="In how many seconds a prize has to be claimed; null where prizes are granted without."
@@ -235,6 +238,11 @@ class DrawFacts:
     async def progress(self: Any, info: Info) -> DrawProgress:
         return DrawProgress.of(await info.context.load(states_of_draws, self.id))
 
+    @strawberry.field(description="What the public has to be told of it, in the caller's language; null for a draft.")
+    async def disclosure(self: Any, info: Info) -> DrawDisclosure | None:
+        row = await info.context.load(proofs_of_draws, self.id)
+        return DrawDisclosure.of(row, info) if row else None
+
     @strawberry.field(description="What it takes to recompute it; null for a draft.")
     async def verification(self: Any, info: Info) -> DrawVerification | None:
         row = await info.context.load(proofs_of_draws, self.id)
@@ -263,6 +271,9 @@ def facts_of(row: queries.DrawRow, info: Info) -> dict[str, Any]:
         "lapsed": row.lapsed,
         "promoted": row.promoted,
         "free_tickets_per_member": row.free_tickets_per_member,
+        "tier_min": row.tier_min,
+        "early_tier_min": row.early_tier_min,
+        "early_seconds": row.early_seconds,
         "reserves": row.reserves,
         "claim_seconds": row.claim_seconds,
         "closed_at": row.closed_at,

@@ -13,7 +13,7 @@ from gamification.draws.service import TicketBought
 from schema.context import Info
 from schema.draw_facts import DrawWinState
 from schema.draw_published import Draw, draw_of
-from schema.gates import AdultDeclarationMissing, StaffExcluded
+from schema.gates import AdultDeclarationMissing, StaffExcluded, TierTooLow
 from schema.points import InsufficientPoints
 from schema.previews import SHOWN, PreviewedEntry
 from schema.refusals import Refusal
@@ -151,6 +151,7 @@ BuyDrawTicketResult = Annotated[
     | DrawNotOpen
     | AdultDeclarationMissing
     | StaffExcluded
+    | TierTooLow
     | TicketLimitReached
     | InsufficientPoints
     | NotFound
@@ -163,6 +164,7 @@ PreviewDrawTicketResult = Annotated[
     | DrawNotOpen
     | AdultDeclarationMissing
     | StaffExcluded
+    | TierTooLow
     | TicketLimitReached
     | InsufficientPoints
     | NotFound,

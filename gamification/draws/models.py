@@ -63,6 +63,9 @@ class Draw(Model):
     claims_closed_to: datetime | None = fields.DatetimeField(null=True)
     lapsed: int = fields.IntField(db_default=0)
     promoted: int = fields.IntField(db_default=0)
+    tier_min = fields.CharField(max_length=20, null=True)
+    early_tier_min = fields.CharField(max_length=20, null=True)
+    early_seconds: int = fields.IntField(db_default=0)
 
     class Meta:
         table = "draw"
@@ -108,6 +111,10 @@ class Draw(Model):
             CheckConstraint(name="draw_claim_seconds_positive", check="claim_seconds > 0"),
             CheckConstraint(name="draw_free_tickets_not_negative", check="free_tickets_per_member >= 0"),
             CheckConstraint(name="draw_promotions_follow_lapses", check="promoted BETWEEN 0 AND lapsed"),
+            CheckConstraint(
+                name="draw_early_for_a_tier",
+                check="early_seconds >= 0 AND (early_tier_min IS NULL) = (early_seconds = 0)",
+            ),
             CheckConstraint(
                 name="draw_lapses_where_prizes_are_claimed",
                 check="(lapsed = 0 AND claims_closed_to IS NULL) OR num_nulls(claim_seconds, drawn_at) = 0",

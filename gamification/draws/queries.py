@@ -9,6 +9,7 @@ from uuid import UUID
 
 from gamification.core.database import fetch
 from gamification.draws.rules import PUBLISHED, Plan, Prize, masked
+from gamification.gates.rules import Gate
 from gamification.prizes.rules import PrizeKind
 
 
@@ -48,6 +49,14 @@ class DrawRow(NamedTuple):
     claim_seconds: int | None
     lapsed: int
     promoted: int
+    tier_min: str | None
+    early_tier_min: str | None
+    early_seconds: int
+
+    @property
+    def gate(self) -> Gate:
+        """Who may buy, and from when."""
+        return Gate(tier_min=self.tier_min, early_tier_min=self.early_tier_min, early_seconds=self.early_seconds)
 
     @property
     def wins_standing(self) -> int | None:
@@ -202,6 +211,7 @@ async def plan_of(draw_id: UUID) -> Plan:
         free_tickets_per_member=draw.free_tickets_per_member,
         reserves=draw.reserves,
         claim_seconds=draw.claim_seconds,
+        gate=draw.gate,
         prizes=tuple(row.prize for row in prizes),
     )
 

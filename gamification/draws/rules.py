@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import chain, islice
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -14,6 +14,7 @@ import orjson
 
 from gamification.core.chance import in_order
 from gamification.core.policy import Problem
+from gamification.gates.rules import OPEN_TO_ALL, Gate
 from gamification.prizes.rules import PrizeKind, value_fen
 
 ALGORITHM = "jifen-draw-1"
@@ -104,6 +105,7 @@ class Plan:
     free_tickets_per_member: int = 0
     reserves: int = 0
     claim_seconds: int | None = None
+    gate: Gate = OPEN_TO_ALL
 
     @property
     def prize_points(self) -> int:
@@ -174,6 +176,7 @@ def terms_of(draw_id: UUID, plan: Plan, commitment: bytes) -> str:
         "free_tickets_per_member": plan.free_tickets_per_member,
         "reserves": plan.reserves,
         "claim_seconds": plan.claim_seconds,
+        "gate": asdict(plan.gate),
         "prizes": [_prize_terms(place, prize) for place, prize in enumerate(plan.prizes, 1)],
         "method": METHOD,
     }

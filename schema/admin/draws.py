@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.draws import errors, queries, rules, service
+from gamification.gates.rules import Gate
 from gamification.prizes import errors as prize_errors
 from schema.admin.draw_settlements import DrawSettlement, settlements_of_draws
 from schema.admin.members import Member, Reason, member_of
@@ -190,6 +191,15 @@ class PlanDrawInput:
     free_tickets_per_member: int = strawberry.field(
         default=0, description="A member's first tickets that cost nothing."
     )
+    tier_min: str | None = strawberry.field(
+        default=None, description="The code of the lowest tier that may buy; null for all."
+    )
+    early_tier_min: str | None = strawberry.field(
+        default=None, description="The code of the lowest tier that may buy earlier; null for none."
+    )
+    early_seconds: int = strawberry.field(
+        default=0, description="How many seconds before opensAt such a tier may buy, at most a month."
+    )
     reserves: int = strawberry.field(
         default=0, description="How many tickets stand in line for prizes that nobody claims; at most 10,000."
     )
@@ -210,11 +220,16 @@ def uuid_of(key: strawberry.ID | None) -> UUID | None:
         raise BadInput("`key` is no UUID.", argument="key") from None
 
 
+GATE = ("tier_min", "early_tier_min", "early_seconds")
+
+
 def plan_of(input: PlanDrawInput, ticket_points: int) -> rules.Plan:
     """A plan as it came over the wire; the verb checks it."""
     prizes = tuple(rules.Prize(**vars(each)) for each in input.prizes)
-    given = {name: value for name, value in vars(input).items() if name not in ("prizes", "ticket_points", "key")}
-    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points)
+    apart = ("prizes", "ticket_points", "key", *GATE)
+    given = {name: value for name, value in vars(input).items() if name not in apart}
+    gate = Gate(**{name: getattr(input, name) for name in GATE})
+    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points, gate=gate)
 
 
 PlanDrawResult = Annotated[

@@ -171,6 +171,7 @@ def test_a_sound_plan_has_no_problem_and_its_terms_say_everything() -> None:
         "opens_at": "2026-03-02T02:00:00Z", "closes_at": "2026-03-03T02:00:00Z",
         "tickets_per_member": 9, "tickets_per_member_day": 3, "tickets_min": 4, "free_tickets_per_member": 2,
         "reserves": 5, "claim_seconds": 86400,
+        "gate": {"tier_min": None, "early_tier_min": None, "early_seconds": 0},
         "prizes": [
             {"place": 1, "kind": "POINTS", "name": {"zh-CN": "奖品", "en": "Prize"}, "points": 500, "value_fen": 500,
              "quantity": 2, "per_member": 1}

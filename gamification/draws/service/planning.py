@@ -11,6 +11,7 @@ from gamification.core.chance import commitment, new_seed
 from gamification.core.database import execute, execute_many, fetch
 from gamification.core.errors import InvalidInput
 from gamification.core.ids import new_id
+from gamification.core.policy import P
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
 from gamification.draws.errors import PrizePointsTooMany
@@ -26,7 +27,9 @@ from gamification.draws.rules import (
     terms_of,
 )
 from gamification.draws.service.steps import after, hold, tell
+from gamification.gates.rules import OPEN_TO_ALL
 from gamification.prizes.service import check_value
+from gamification.tiers.rules import TierPolicy
 
 
 async def default_ticket_points(work: Work) -> int:
@@ -41,18 +44,19 @@ async def plan_draw(work: Work, plan: Plan, *, actor: Actor, draw_id: UUID | Non
     Refuses: InvalidInput, PrizeTooValuable, PrizePointsTooMany. Locks: nothing.
     """
     _check(plan)
-    await _check_budget(work, plan)
+    await _check_against_policies(work, plan)
     planned_id, now = draw_id or new_id(), work.clock.now()
     async with transaction():
         written = await execute(
             """INSERT INTO draw (id, state, title_zh, title_en, ticket_points, opens_at, closes_at, tickets_per_member,
                    tickets_per_member_day, tickets_min, algorithm, proof_level, created_at, free_tickets_per_member,
-                   reserves, claim_seconds)
-               VALUES ($1, 'DRAFT', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+                   reserves, claim_seconds, tier_min, early_tier_min, early_seconds)
+               VALUES ($1, 'DRAFT', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                ON CONFLICT (id) DO NOTHING""",
             planned_id, plan.title_zh, plan.title_en, plan.ticket_points, plan.opens_at, plan.closes_at,
             plan.tickets_per_member, plan.tickets_per_member_day, plan.tickets_min, ALGORITHM, PROOF_LEVEL, now,
-            plan.free_tickets_per_member, plan.reserves, plan.claim_seconds,
+            plan.free_tickets_per_member, plan.reserves, plan.claim_seconds, plan.gate.tier_min,
+            plan.gate.early_tier_min, plan.gate.early_seconds,
         )  # fmt: skip
         if written:
             await execute_many(
@@ -72,12 +76,25 @@ def _check(plan: Plan) -> None:
     check_value(plan.prizes.index(prize) + 1, prize.kind, prize.points)
 
 
-async def _check_budget(work: Work, plan: Plan) -> None:
+async def _check_against_policies(work: Work, plan: Plan) -> None:
+    """What the programme says now: how much the prizes may come to, and which tiers there are."""
     await work.policies.refresh()
-    published = work.policies.all(DrawsPolicy)
-    limit = work.policies.at(DrawsPolicy, work.clock.now()).body.prize_points_max if published else None
+    draws, tiers = _in_force(work, DrawsPolicy), _in_force(work, TierPolicy)
+    limit = draws.prize_points_max if draws is not None else None
     if limit is not None and plan.prize_points > limit:
         raise PrizePointsTooMany(prize_points=plan.prize_points, limit_points=limit)
+    if plan.gate != OPEN_TO_ALL:
+        if tiers is None:
+            raise InvalidInput(field="tierMin", reason="there are no tiers")
+        for problem in plan.gate.problems(tiers):
+            raise InvalidInput(field=problem.path, reason=problem.reason)
+
+
+def _in_force(work: Work, kind: type[P]) -> P | None:
+    """The policy in force now; None where there is none yet."""
+    now = work.clock.now()
+    begun = [each for each in work.policies.all(kind) if each.effective_from is None or each.effective_from <= now]
+    return begun[-1].body if begun else None
 
 
 def _prize_row(draw_id: UUID, place: int, prize: Prize) -> tuple[object, ...]:

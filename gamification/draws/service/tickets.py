@@ -19,8 +19,8 @@ from gamification.core.work import Preview, Work
 from gamification.draws.errors import DrawNotOpen, TicketLimitReached
 from gamification.draws.models import Ticket
 from gamification.draws.rules import Limit, is_free, is_on_sale, limit_reached
-from gamification.gates.rules import OPEN_TO_ALL
-from gamification.gates.service import ENTRANTS, admit
+from gamification.gates.rules import Gate
+from gamification.gates.service import ENTRANTS, admit, opens_at_for
 from gamification.points.book import Book
 
 LOTS_MAX = 16
@@ -65,8 +65,16 @@ class DrawOnSale(NamedTuple):
     tickets_per_member: int | None
     tickets_per_member_day: int | None
     free_tickets_per_member: int
+    tier_min: str | None
+    early_tier_min: str | None
+    early_seconds: int
     commitment: bytes
     terms_hash: bytes
+
+    @property
+    def gate(self) -> Gate:
+        """Who may buy, and from when."""
+        return Gate(tier_min=self.tier_min, early_tier_min=self.early_tier_min, early_seconds=self.early_seconds)
 
 
 class BoughtOn(NamedTuple):
@@ -90,7 +98,7 @@ DRAWS = Load(
     name="draws.on_sale",
     row=DrawOnSale,
     sql="""SELECT id, state, ticket_points, opens_at, closes_at, tickets_per_member, tickets_per_member_day,
-                  free_tickets_per_member, commitment, terms_hash FROM draw
+                  free_tickets_per_member, tier_min, early_tier_min, early_seconds, commitment, terms_hash FROM draw
            WHERE id = ANY({draws}) AND opened_at IS NOT NULL""",
     arguments={"draws": ("uuid[]", _draws)},
     shared=True,
@@ -114,7 +122,8 @@ PRICE = Price(
 DRAW_OPEN = Guard(
     name="draw_open",
     sql="""SELECT d.id FROM draw d JOIN {claims} c ON c.key = d.id
-           WHERE d.state = 'OPEN' AND d.opens_at <= {now} AND d.closes_at > {now}
+           WHERE d.state = 'OPEN' AND d.closes_at > {now}
+             AND d.opens_at - make_interval(secs => d.early_seconds) <= {now}
            ORDER BY d.id FOR KEY SHARE OF d{skip}""",
 )
 
@@ -123,9 +132,10 @@ def _decide(book: Book, command: BuyTicket) -> TicketBought:
     draw: DrawOnSale | None = book.shared(DRAWS.name, command.draw_id)
     if draw is None:
         raise NotFound(kind="draw", id=str(command.draw_id))
-    if not is_on_sale(draw.state, draw.opens_at, draw.closes_at, book.now):
-        raise DrawNotOpen(state=draw.state, opens_at=draw.opens_at, closes_at=draw.closes_at)
-    admit(book, OPEN_TO_ALL)
+    opens_at = opens_at_for(book, draw.gate, draw.opens_at)
+    if not is_on_sale(draw.state, opens_at, draw.closes_at, book.now):
+        raise DrawNotOpen(state=draw.state, opens_at=opens_at, closes_at=draw.closes_at)
+    admit(book, draw.gate)
     bought: list[BoughtOn] = book.loaded(BOUGHT.name)
     _check_limits(book, draw, bought)
     held = sum(row.tickets for row in bought if row.draw_id == draw.id)
@@ -177,8 +187,8 @@ BUY_TICKET = Verb(
 async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor, key: str) -> TicketBought:
     """Buy one ticket; the same key again answers the same ticket.
 
-    Refuses: NotFound, DrawNotOpen, AdultDeclarationMissing, StaffExcluded, TicketLimitReached, InsufficientPoints,
-    IdempotencyConflict, InvalidInput (the key).
+    Refuses: NotFound, DrawNotOpen, AdultDeclarationMissing, StaffExcluded, TierTooLow, TicketLimitReached,
+    InsufficientPoints, IdempotencyConflict, InvalidInput (the key).
     Locks: account, then the draw (shared).
     """
     return await work.perform(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, key=key, draw_id=draw_id))
