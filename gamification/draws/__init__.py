@@ -6,9 +6,9 @@
 | OPEN | terms and commitment are published and frozen; tickets sell in their time | CLOSED (time), VOIDED (staff) |
 | CLOSED | tickets are numbered, the Merkle root of their list is published | DRAWN, VOIDED (too few tickets) |
 | DRAWN | the seed is revealed, the winners are fixed | SETTLING |
-| SETTLING | prizes are being granted; stays so while a single one is not | SETTLED |
-| SETTLED | every win has its grant | |
-| VOIDED | nobody wins; the price of every ticket goes back to the lots it came from | |
+| SETTLING | prizes are being granted, or claimed; stays so while a single one is owed or can be claimed | SETTLED |
+| SETTLED | every win has its grant, or has lapsed | |
+| VOIDED | nobody wins; the price of every ticket that cost something goes back to the lots it came from | |
 
 How chance works (algorithm `jifen-draw-1`, proof level OPERATOR: nothing can be changed after the commitment, but
 whoever knows the seed could have known the result):
@@ -22,23 +22,30 @@ whoever knows the seed could have known the result):
 - Tickets are ordered by HMAC-SHA256(seed, `draw|number`). Prizes are filled in their declared order, each unit by the
   first ticket in that order that has won nothing yet and whose buyer is below the prize's limit per member. Wins are
   ranked from 1 in the order in which they are filled. Prizes without tickets stay unawarded, and are counted.
+- The next tickets in the order that have won nothing are the reserves. Where prizes are claimed, a win that is not
+  claimed before its `claim_until` lapses; in order of rank each prize that lapsed goes to the first reserve that is
+  unused and whose buyer is below the prize's limit, as a further win (`promotions.py`).
 
 How nothing is lost or done twice: every step commits together with the outbox row of the next one. A sale holds the
 draw FOR KEY SHARE and a closing takes it FOR UPDATE, so no sale is in flight when tickets are numbered. A grant is one
 command of the write path: entry, lot and `draw_grant` row in one statement under the natural key
-(`draw_win`, `draw:rank`), so a crash between any two of them leaves neither.
+(`draw_win`, `draw:rank`), so a crash between any two of them leaves neither. Claims are closed up to an instant, after
+all claims in flight, before what was due until then lapses: a win is granted or lapses, never both.
 
 Invariants (`invariants.py`):
 
-D1  every ticket has exactly one price entry, and every price entry its ticket
-D2  nobody holds more tickets of a draw than its limits allow, in all and by business day
+D1  every ticket that is not free has exactly one price entry, and every price entry its ticket
+D2  nobody holds more tickets of a draw than its limits allow, in all and by business day; the first so many are free
 D3  numbers of a closed draw run from 1 to its ticket count without gaps, one for each ticket
-D4  a win is of a numbered ticket, pays what its prize declares, and no prize is won more often than declared
-D5  a draw's wins and unawarded prizes add up to what was declared
+D4  a win is of a numbered ticket and pays what its prize declares; lapsed wins apart, no prize is won too often
+D5  wins and unawarded prizes of the drawing add up to what was declared; lapses and promotions are as counted, so that
+    wins that stand (wins + promoted - lapsed) and prizes nobody gets (unawarded + lapsed - promoted) do so too
 D6  points issued by a draw equal the prizes granted, each once, to the member who bought the ticket
-D7  a settled draw has a grant for every win; a draw that is not yet drawn has no win
+D7  a settled draw has a grant for every win that stands; a draw that is not yet drawn has no win
 D8  a voided draw whose restoration is finished has given back every ticket's price
 D9  a revealed seed is the committed one
+D10 a win is claimed in its time or lapses after it, never both
+D11 what lapses goes to a ticket in line that had won nothing, once
 
 Lock order: accounts ascending, then the draw.
 """

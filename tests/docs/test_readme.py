@@ -57,6 +57,7 @@ VARIABLES: Mapping[str, Mapping[str, Value]] = {
     "docs/draws.md": {
         "draw": lambda served: served.at("draws.edges.0.node.id"),
         "key": lambda served: "docs-draws",
+        "rank": lambda served: 1,
         "input": lambda served: DRAW_PLAN,
         "id": lambda served: served.at("draws.edges.0.node.id"),
     },

@@ -7,15 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import strawberry
 
 from app.database import Client
 from gamification.core.actors import ANONYMOUS, Actor
 from gamification.core.clock import FixedClock
 from gamification.core.work import Work
-from schema.draw_claims import DrawClaimsMutation, DrawClaimsQuery
-from schema.draws import DrawsMutation, DrawsQuery
-from schema.extensions import make_schema
 from tests.draws.builders import (
     DAY,
     HOUR_SECONDS,
@@ -29,22 +25,11 @@ from tests.draws.builders import (
     rows_written,
     wins_of,
 )
-from tests.draws.test_graphql import ADMIN, BUY, OWNER, TILL, ask, draw_key
+from tests.draws.test_graphql import ADMIN, BUY, MEMBERS, OWNER, TILL, ask, draw_key
 
 HOUR = timedelta(seconds=HOUR_SECONDS)
 
 
-@strawberry.type
-class Query(DrawsQuery, DrawClaimsQuery):
-    pass
-
-
-@strawberry.type
-class Mutation(DrawsMutation, DrawClaimsMutation):
-    pass
-
-
-MEMBERS = make_schema(query=Query, mutation=Mutation)
 CLAIM = """mutation ($draw: ID!, $rank: Int!) { claimDrawPrize(drawId: $draw, rank: $rank) { __typename
     ... on DrawPrizeClaimed { rank prizePlace points available entrySeq claimedAt draw { id } }
     ... on Refusal { code message } ... on ClaimLapsed { claimUntil } ... on DrawStateRefused { state verb } } }"""

@@ -19,9 +19,8 @@ from gamification.draws.queries import draws_page
 from gamification.draws.rules import STATES, DrawsPolicy
 from gamification.draws.service import StillOwed, chunks
 from schema import live
-from schema.admin.draw_settlements import FURTHER, AdminDrawsSubscription
+from schema.admin.draw_settlements import FURTHER
 from schema.context import Context
-from schema.extensions import make_schema
 from tests.databases import Database
 from tests.draws.builders import (
     DAY,
@@ -37,10 +36,9 @@ from tests.draws.builders import (
     settled,
     wins_of,
 )
-from tests.draws.test_graphql import ADMIN, OWNER, PLAN, REDRIVE, TILL, AdminQuery, a_plan_input, ask, draw_key
+from tests.draws.test_graphql import ADMIN, OWNER, PLAN, REDRIVE, TILL, a_plan_input, ask, draw_key
 from tests.draws.test_settlement import a_drawn_draw, a_grant_that_fails
 
-LIVE = make_schema(query=AdminQuery, subscription=AdminDrawsSubscription)
 SEEN = """state total settled failed lapsed promoted grantsPerSecond lastError startedAt lastGrantedAt finishedAt
     settlementSeconds"""
 SETTLEMENT = f"query ($id: ID!) {{ draw(id: $id) {{ prizePoints settlement {{ {SEEN} }} }} }}"
@@ -128,7 +126,7 @@ async def followed(work: Work, actor: Actor, draw_id: Any) -> AsyncIterator[Any]
     """What the subscription says until it ends; the limit is far away and only keeps a broken product from hanging."""
     context = Context(work=work, clock=work.clock, actor=actor, locale="en")
     text = "subscription ($id: ID!) { drawSettlement(drawId: $id) { state total settled } }"
-    results: Any = await LIVE.subscribe(text, variable_values={"id": draw_key(draw_id)}, context_value=context)
+    results: Any = await ADMIN.subscribe(text, variable_values={"id": draw_key(draw_id)}, context_value=context)
     if not hasattr(results, "__aiter__"):
         raise RuntimeError((results.errors[0].extensions or {}).get("code"))
     async with asyncio.timeout(60):

@@ -24,6 +24,7 @@ from gamification.draws.service.steps import hold, tell_winners
 
 LAPSES_PER_CHUNK = 500
 
+_IS_CLAIMED = "SELECT claim_seconds IS NOT NULL FROM draw WHERE id = $1"
 _DUE = "SELECT rank, prize_place, member_id FROM unclaimed_wins($1, $2, $3, $4)"
 _RESERVES = """SELECT r.number, r.member_id FROM draw_reserve r WHERE r.draw_id = $1
     AND NOT EXISTS (SELECT FROM draw_win w WHERE w.draw_id = $1 AND w.number = r.number) ORDER BY r.place"""
@@ -52,8 +53,7 @@ async def lapse_prizes(work: Work, *, draw_id: UUID, heartbeat: Callable[[], Awa
 
     Returns how many lapsed. Safe to run twice and at once; nothing to do where prizes are not claimed. Locks: the draw.
     """
-    begun = await begin(draw_id, work.clock.now())
-    if begun is None or not begun.is_claimed:
+    if not await fetch_value(_IS_CLAIMED, draw_id) or await begin(draw_id, work.clock.now()) is None:
         return 0
     lapsed = last_rank = 0
     if closed_to := await _close_claims(work, draw_id):
