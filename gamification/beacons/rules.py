@@ -67,7 +67,7 @@ QUICKNET = Chain(
 
 
 class Appointment(NamedTuple):
-    """What a closing fixes: the number of the round, where the beacon has rounds, and the instant at which the value is due."""
+    """What a closing fixes: the round's number, where there are rounds, and the instant at which the value is due."""
 
     number: int | None
     due_at: datetime | None

@@ -93,8 +93,8 @@ async def _keep(work: Work, draw_id: UUID, found: Round) -> None:
 async def _write(draw_id: UUID, value: str, source: str, now: datetime, found: Round | None = None) -> bool:
     """Keep a value, if none is kept yet, and let the winners be drawn; in the running transaction, under the lock."""
     written = await execute(
-        """INSERT INTO draw_beacon (draw_id, value, beacon_round, signature, source, known_at) VALUES ($1, $2, $3, $4, $5, $6)
-           ON CONFLICT (draw_id) DO NOTHING""",
+        """INSERT INTO draw_beacon (draw_id, value, beacon_round, signature, source, known_at)
+           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (draw_id) DO NOTHING""",
         draw_id, value, found.number if found else None, found.signature if found else None, source, now,
     )  # fmt: skip
     if written:
