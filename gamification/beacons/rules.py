@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -250,9 +251,14 @@ def read_round(answer: object, number: int, relay: str) -> Round:
 
 
 def checked_figure(value: str) -> str:
-    """A figure as it was published. Refuses: InvalidInput for what is blank, too long, or not to be seen."""
-    if value != value.strip() or not 1 <= len(value) <= VALUE_LENGTH_MAX or not value.isprintable():
-        reason = f"1 to {VALUE_LENGTH_MAX} characters exactly as published, without outer blanks"
+    """A figure as it was published. Refuses: InvalidInput for what is blank, too long, or looks like another text.
+
+    Two writings that look the same would be two results to choose from, so only the plain one (NFKC) is taken, with
+    single blanks within.
+    """
+    plain = " ".join(unicodedata.normalize("NFKC", value).split())
+    if value != plain or not 1 <= len(value) <= VALUE_LENGTH_MAX or not value.isprintable():
+        reason = f"1 to {VALUE_LENGTH_MAX} plain characters (NFKC) as published, with single blanks, none around"
         raise InvalidInput(field="value", reason=reason)
     return value
 

@@ -206,7 +206,8 @@ class AdminMutation(AdminDrawsMutation, AdminDrawFiguresMutation):
 MEMBERS = make_schema(query=Query, mutation=DrawsMutation)
 ADMIN = make_schema(query=AdminQuery, mutation=AdminMutation, types=[admin_members.Member])
 OWNER = Actor("staff", UUID(int=1), role="owner")
-SUPPORT = Actor("staff", UUID(int=3), role="support")
+CASHIER = Actor("staff", UUID(int=3), role="cashier")
+AUDITOR = Actor("staff", UUID(int=4), role="auditor")
 TILL = Actor("integration", UUID(int=2), scopes=frozenset({"orders:write"}))
 BEACON = """beacon { kind proofLevel name declaredSource round dueAt givenUpAt value signature source knownAt
     chain { hash publicKey scheme genesisAt periodSeconds delaySeconds } }"""
@@ -263,13 +264,13 @@ async def test_a_figure_is_given_where_it_belongs(work: Work, clock: FixedClock,
 
 
 async def test_owner_and_operator_enter_a_figure_and_nobody_else(work: Work, clock: FixedClock) -> None:
-    """Support, tills and strangers are turned away and change nothing; refusals come as types with their numbers."""
+    """Cashiers, auditors, tills and strangers are turned away and change nothing; refusals come as types."""
     draw_id = await a_closed_draw(work, clock)
     key = draw_key(draw_id)
     refused = await ask(work, ENTER, STAFF, ADMIN, id=key, value=VALUE)
     assert (refused["code"], refused["dueAt"]) == ("BEACON_NOT_DUE", "2026-03-03T03:00:00+00:00")
     clock.advance(HOUR)
-    for actor in (SUPPORT, TILL, ANONYMOUS, Actor("member", await a_member(work))):
+    for actor in (CASHIER, AUDITOR, TILL, ANONYMOUS, Actor("member", await a_member(work))):
         with pytest.raises(RuntimeError, match=r"FORBIDDEN|UNAUTHENTICATED"):
             await ask(work, ENTER, actor, ADMIN, id=key, value=VALUE)
     assert await fetch("TABLE draw_beacon") == []
