@@ -40,6 +40,7 @@ PLAN_DRAW = """mutation ($input: PlanDrawInput!) { planDraw(input: $input) {
   ... on Draw { id } ... on Refusal { code message } } }"""
 OPEN_DRAW = """mutation ($id: ID!) { openDraw(id: $id) {
   ... on Draw { id commitment termsHash } ... on Refusal { code message } } }"""
+DECLARE_ADULT = "mutation { declareAdult { ... on Member { adultDeclaredAt } ... on Refusal { code message } } }"
 BUY_TICKET = """mutation ($draw: ID!, $key: String!) { buyDrawTicket(drawId: $draw, idempotencyKey: $key) {
   ... on DrawTicketBought { points available } ... on Refusal { code message } } }"""
 DRAW = """query ($id: ID!) { draw(id: $id) { state winners(first: 10) { edges { node {
@@ -163,6 +164,7 @@ async def _draw(owner: Caller, member: Caller) -> None:
     draw_id = (await owner.ask(PLAN_DRAW, {"input": plan}))["id"]
     opened = await owner.ask(OPEN_DRAW, {"id": draw_id})
     _say("5. Staff open a draw; its seed is committed before the first ticket.", f"commitment {opened['commitment']}")
+    await member.ask(DECLARE_ADULT)
     for _ in range(TICKETS):
         ticket = await member.ask(BUY_TICKET, {"draw": draw_id, "key": secrets.token_hex(8)})
     click.echo(f"   {TICKETS} tickets at {ticket['points']} points, {ticket['available']} points left")

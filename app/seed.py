@@ -116,6 +116,7 @@ async def _welcome(work: Work) -> str:
         member_id = (await members.register(origin=origin, now=now, references=[MEMBER], nickname="小红")).id
     (member,) = await members_queries.members_by_ids([member_id])
     assert member is not None, "found or made above"
+    await members.declare_adult(member_id=member.id, now=now)
     outcomes = await orders.record(work, _orders(member.number, now), actor=SYSTEM)
     for outcome in outcomes:
         if isinstance(outcome, Exception) and not isinstance(outcome, orders.OrderConflict):

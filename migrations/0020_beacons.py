@@ -41,7 +41,7 @@ BEACON_IS_DUE_TRIGGER = """CREATE TRIGGER draw_beacon_due BEFORE INSERT ON draw_
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jifen", "0015_pages_of_jobs")]
+    dependencies = [("jifen", "0016_adult_declaration")]
 
     initial = False
 

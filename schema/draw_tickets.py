@@ -12,6 +12,7 @@ from gamification.draws import errors, queries
 from gamification.draws.service import TicketBought
 from schema.context import Info
 from schema.draw_published import Draw, draw_of
+from schema.gates import AdultDeclarationMissing, StaffExcluded
 from schema.points import InsufficientPoints
 from schema.previews import SHOWN, PreviewedEntry
 from schema.refusals import Refusal
@@ -132,6 +133,8 @@ class DrawTicketPreview:
 BuyDrawTicketResult = Annotated[
     DrawTicketBought
     | DrawNotOpen
+    | AdultDeclarationMissing
+    | StaffExcluded
     | TicketLimitReached
     | InsufficientPoints
     | NotFound
@@ -140,6 +143,12 @@ BuyDrawTicketResult = Annotated[
     strawberry.union("BuyDrawTicketResult", description="Bought, or why not."),
 ]
 PreviewDrawTicketResult = Annotated[
-    DrawTicketPreview | DrawNotOpen | TicketLimitReached | InsufficientPoints | NotFound,
+    DrawTicketPreview
+    | DrawNotOpen
+    | AdultDeclarationMissing
+    | StaffExcluded
+    | TicketLimitReached
+    | InsufficientPoints
+    | NotFound,
     strawberry.union("PreviewDrawTicketResult", description="What it would do, or why not."),
 ]

@@ -62,6 +62,9 @@ class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, E
     language: Language = strawberry.field(description="The language of messages to the member.")
     birthday: Birthday | None = strawberry.field(description="The birthday the member declared.")
     joined_at: datetime = strawberry.field(description="When the member joined.")
+    adult_declared_at: datetime | None = strawberry.field(
+        description="When the member declared to be an adult; null for whoever has not."
+    )
 
     @classmethod
     def of(cls, row: models.Member | queries.MemberLine) -> "Member":
@@ -72,6 +75,7 @@ class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, E
             language=Language(row.locale),
             birthday=birthday_of(row),
             joined_at=row.joined_at,
+            adult_declared_at=row.adult_declared_at,
         )
 
     @classmethod
@@ -178,6 +182,11 @@ UpdateProfileResult = Annotated[
     strawberry.union("UpdateProfileResult", description="The member as it is now, or why nothing changed."),
 ]
 
+DeclareAdultResult = Annotated[
+    Member | MemberNotActive,
+    strawberry.union("DeclareAdultResult", description="The member as it is now, or why nothing changed."),
+]
+
 LoginCode = Annotated[str, strawberry.argument(description="The code of `wx.login`: good once, for five minutes.")]
 PhoneCode = Annotated[
     str, strawberry.argument(description="The code of the phone button (`getPhoneNumber`), not that of `wx.login`.")
@@ -246,6 +255,13 @@ class MembersMutation:
             birthday=rules.Birthday(input.birthday.month, input.birthday.day) if input.birthday else None,
         )
         return Member.of(row)
+
+    @strawberry.mutation(
+        description="Declare to be an adult (18 years), once and for ever: draws are for adults.",
+        extensions=[Allow(IsMember())],
+    )
+    async def declare_adult(self, info: Info) -> DeclareAdultResult:
+        return Member.of(await service.declare_adult(member_id=own_id(info), now=info.context.now))
 
 
 async def bind_phone(info: Info, code: str) -> PhoneBound:

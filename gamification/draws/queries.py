@@ -9,7 +9,8 @@ from uuid import UUID
 
 from gamification.core.database import fetch
 from gamification.draws.beacons import beacon_row
-from gamification.draws.rules import PUBLISHED, Plan, Prize, PrizeKind, masked
+from gamification.draws.rules import PUBLISHED, Plan, Prize, masked
+from gamification.prizes.rules import PrizeKind
 
 
 class DrawRow(NamedTuple):

@@ -15,12 +15,10 @@ import orjson
 from gamification.beacons.rules import NO_BEACON, Beacon
 from gamification.core.chance import in_order
 from gamification.core.policy import Problem
+from gamification.prizes.rules import PrizeKind, value_fen
 
 ALGORITHM = "jifen-draw-2"
 """Of draws opened from now on. `jifen-draw-1` is the same without a beacon, and its terms do not name one."""
-PRIZE_VALUE_FEN_MAX = 5_000_000
-"""50 000 yuan: the most that one prize of a draw with prizes may be worth (规范促销行为暂行规定, §17)."""
-FEN_PER_POINT = 1
 TITLE_LENGTH_MAX = 100
 PRIZES_MAX = 100
 QUANTITY_MAX = 1_000_000
@@ -28,7 +26,6 @@ TICKET_POINTS_MAX = 1_000_000
 TICKETS_MAX = 1_000_000
 
 State = Literal["DRAFT", "OPEN", "CLOSED", "DRAWN", "SETTLING", "SETTLED", "VOIDED"]
-PrizeKind = Literal["POINTS"]
 
 TRANSITIONS: Mapping[tuple[State, str], State] = {
     ("DRAFT", "open"): "OPEN",
@@ -75,7 +72,7 @@ class Prize:
     @property
     def value_fen(self) -> int:
         """What one of them is worth on the market."""
-        return self.points * FEN_PER_POINT
+        return value_fen(self.kind, self.points)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

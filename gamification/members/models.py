@@ -31,6 +31,7 @@ class Member(Model):
     origin_channel = fields.TextField()
     origin_store: str | None = fields.TextField(null=True)
     merged_into_id: UUID | None = fields.UUIDField(null=True)
+    adult_declared_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:
         table = "member"

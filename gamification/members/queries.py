@@ -10,7 +10,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from gamification.core.database import fetch, fetch_value
+from gamification.core.database import fetch
 from gamification.members.models import Integration, Member, Staff
 from gamification.members.phones import PhoneVault, SealedPhone
 from gamification.members.references import Reference
@@ -35,6 +35,7 @@ class MemberLine(NamedTuple):
     origin_channel: str
     origin_store: str | None
     merged_into_id: UUID | None
+    adult_declared_at: datetime | None
 
     @property
     def claimed(self) -> bool:
@@ -158,18 +159,6 @@ def _narrowed(wanted: MemberFilter) -> tuple[list[str], list[Any]]:
     if wanted.tail_index is not None:
         add("m.id IN (SELECT member_id FROM member_phone WHERE tail_index = {})", wanted.tail_index)
     return clauses, arguments
-
-
-async def is_staff_member(member_id: UUID) -> bool:
-    """Whether the member's phone is that of somebody who works here (draws exclude them)."""
-    return bool(
-        await fetch_value(
-            """SELECT EXISTS (
-                 SELECT FROM member_reference r JOIN staff s ON s.phone_index = r.value AND s.disabled_at IS NULL
-                 WHERE r.member_id = $1 AND r.namespace = 'phone')""",
-            member_id,
-        )
-    )
 
 
 @dataclass(frozen=True, slots=True)

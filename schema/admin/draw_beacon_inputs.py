@@ -11,8 +11,8 @@ from schema.draw_beacons import BeaconKind
 
 @strawberry.input(description="A figure that others will publish.")
 class BeaconFigureInput:
-    name_zh: str = strawberry.field(description="In Chinese, 1 to 100 characters.")
-    name_en: str = strawberry.field(description="In English, 1 to 100 characters.")
+    name_zh: str = strawberry.field(description="In Chinese, 1 to 100 characters, with how it is written.")
+    name_en: str = strawberry.field(description="In English, 1 to 100 characters, with how it is written.")
     source: str = strawberry.field(description="Where everybody can look it up, 1 to 500 characters.")
     due_at: datetime = strawberry.field(
         description="When it will be published, 5 minutes to 30 days after the closing of the draw."

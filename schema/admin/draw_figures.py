@@ -56,7 +56,7 @@ class AdminDrawFiguresMutation:
         draw_id: DrawId,
         value: Annotated[
             str,
-            strawberry.argument(description="1 to 100 characters, exactly as it was published, without blanks around."),
+            strawberry.argument(description="1 to 100 characters exactly as published, in plain writing (NFKC)."),
         ],
     ) -> EnterBeaconFigureResult:
         key = key_of(draw_id, "Draw", argument="drawId")

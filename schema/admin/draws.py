@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.draws import errors, queries, rules, service
+from gamification.prizes import errors as prize_errors
 from schema.admin.draw_beacon_inputs import DrawBeaconInput, beacon_of
 from schema.admin.members import Member, Reason, member_of
 from schema.context import Info
@@ -28,7 +29,7 @@ OPERATORS = Allow(Staff("owner", "operator"))
 
 class PrizeTooValuable(
     Refusal,
-    of=errors.PrizeTooValuable,
+    of=prize_errors.PrizeTooValuable,
     describe={"place": "The prize's place, from 1.", "value_fen": "Its worth.", "limit_fen": "What the law allows."},
 ):
     pass

@@ -33,6 +33,7 @@ from gamification.beacons.rules import (
 )
 from gamification.core.errors import InvalidInput
 from tests.beacons.builders import RANDOMNESS_OF_1000, SIGNATURES, answer_for
+from tests.docs.pages import ROOT
 
 SEED = bytes(range(32))
 DRAW = UUID("019c0000-0000-7000-8000-000000000001")
@@ -80,6 +81,7 @@ def test_the_mixed_seed_is_pinned() -> None:
         mixed_seed(SEED, DRAW, "3,214.58 点").hex()
         == "443648652cbcc6a59300214d16fdc11bcfd87793dd6d88249dac6a2b7d7b38ff"
     )
+    assert mixed.hex() in (ROOT / "docs" / "beacons.md").read_text("utf-8")
     assert mixed_seed(SEED, DRAW, None) == SEED
 
 
@@ -176,9 +178,11 @@ def test_a_figure_is_taken_exactly_as_published(text: str) -> None:
     assert checked_figure(text) == text
 
 
-@pytest.mark.parametrize("text", ["", " ", " 7", "7 ", "7\n", "7\n8", "7\u200b", "x" * 101])
+@pytest.mark.parametrize(
+    "text", ["", " ", " 7", "7 ", "7\n", "7\n8", "7\u200b", "7  8", "7\u00a08", "\uff17", "x" * 101]
+)
 def test_a_figure_that_reads_as_another_is_refused(text: str) -> None:
-    """Blanks around it and characters that do not show would be mixed in, and nobody would see them."""
+    """What does not show, or looks the same in another writing, would be a second result to choose from."""
     with pytest.raises(InvalidInput) as refusal:
         checked_figure(text)
     assert refusal.value.field == "value"

@@ -107,8 +107,9 @@ SELECT i, {id_sql(MEMBER, "i")} AS id, first, second, first + second AS net,
 FROM (SELECT i, 10000 + i * 7919 % 40 * 1000 AS first, 5000 + i * 104729 % 60 * 1000 AS second
       FROM generate_series(1::bigint, $1) AS i) amounts"""
 
-MEMBERS = """INSERT INTO member (id, number, nickname, locale, status, joined_at, claimed_at, origin_channel)
-SELECT id, (100000000000 + i)::text, '会员' || i, 'zh-CN', 'ACTIVE', $1, $1, 'wechat' FROM plan"""
+MEMBERS = """INSERT INTO member (id, number, nickname, locale, status, joined_at, claimed_at, origin_channel,
+                    adult_declared_at)
+SELECT id, (100000000000 + i)::text, '会员' || i, 'zh-CN', 'ACTIVE', $1, $1, 'wechat', $1 FROM plan"""
 
 SESSIONS = f"""INSERT INTO session (id, member_id, device, opened_at, rotated_at, expires_at)
 SELECT {id_sql(SESSION, "i")}, id, 'benchmark', $1, $1, $2 FROM plan"""

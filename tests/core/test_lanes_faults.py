@@ -18,6 +18,7 @@ from gamification.core.draft import Verb
 from gamification.core.ids import new_id
 from gamification.core.lanes import LaneLimits, Lanes
 from gamification.core.transactions import CONNECTION_LOST
+from gamification.members import service as members
 from tests.builders import a_crowd_of_connections, assert_invariants, booked, entries, some_members
 from tests.core.flushes import Watched, at_once, holding, turns
 from tests.core.test_work_races import GRAB, Grab, a_stock
@@ -136,6 +137,7 @@ async def test_a_draw_that_somebody_holds_delays_its_buyers_only(crowd: Database
     work = await a_draws_programme(clock)
     work.lanes = Lanes(work, ONE_LANE)
     draw_id, (mei, lan) = await an_open_draw(work), await some_members(clock, 2, points=100)
+    await members.declare_adult(member_id=mei, now=clock.now())
     owner = await asyncpg.connect(crowd.url)
     async with owner.transaction():
         await owner.execute("SELECT FROM draw WHERE id = $1 FOR UPDATE", draw_id)

@@ -30,7 +30,18 @@ from tests.databases import Database
 DAY = timedelta(days=1)
 STAFF = Actor("staff", UUID(int=7), role="operator")
 CROWD_CONNECTIONS = 12
-TABLES = ("ticket", "entry", "lot", "allocation", "outbox", "receipt", "draw_win", "draw_grant", "ticket_restoration")
+TABLES = (
+    "ticket",
+    "entry",
+    "lot",
+    "allocation",
+    "outbox",
+    "receipt",
+    "draw_win",
+    "draw_grant",
+    "draw_beacon",
+    "ticket_restoration",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +81,9 @@ async def members_with(work: Work, points: Sequence[int]) -> list[UUID]:
     ids = [new_id() for _ in points]
     first = await fetch_value("SELECT count(*) FROM member")
     await execute(
-        """INSERT INTO member (id, number, locale, status, joined_at, origin_channel, nickname)
-           SELECT m.id, (100000000000 + $3::bigint + m.place)::text, 'zh-CN', 'ACTIVE', $2, 'store', '美' || m.place
+        """INSERT INTO member (id, number, locale, status, joined_at, origin_channel, nickname,
+                               adult_declared_at)
+           SELECT m.id, (100000000000 + $3::bigint + m.place)::text, 'zh-CN', 'ACTIVE', $2, 'store', '美' || m.place, $2
            FROM unnest($1::uuid[]) WITH ORDINALITY AS m(id, place)""",
         ids, work.clock.now(), first,
     )  # fmt: skip

@@ -16,7 +16,8 @@ from gamification.core.ids import new_id
 from gamification.core.work import Work
 from gamification.draws import proofs, queries
 from gamification.draws import service as draws
-from gamification.draws.errors import DrawStateRefused, PrizeTooValuable
+from gamification.draws.errors import DrawStateRefused
+from gamification.prizes.errors import PrizeTooValuable
 from tests.draws.builders import DAY, STAFF, a_plan, a_prize, an_open_draw, draw_row, rows_written
 
 

@@ -181,6 +181,16 @@ async def test_the_profile_shows_the_phone_without_its_middle(door: Door) -> Non
     }
 
 
+async def test_declaring_to_be_an_adult_is_for_members(door: Door, clock: FixedClock) -> None:
+    """It shows on the member from then on; a visitor is told to sign in."""
+    declare = "mutation { declareAdult { ... on Member { adultDeclaredAt } } }"
+    with pytest.raises(RuntimeError, match="UNAUTHENTICATED"):
+        await door.ask(declare)
+    token = (await login(door))["tokens"]["accessToken"]["value"]
+    assert (await door.ask("{ me { adultDeclaredAt } }", token))["me"] == {"adultDeclaredAt": None}
+    assert (await door.ask(declare, token))["declareAdult"] == {"adultDeclaredAt": clock.now().isoformat()}
+
+
 async def test_claiming_gives_a_token_that_speaks_for_the_claimed_member(
     door: Door, vault: PhoneVault, clock: FixedClock
 ) -> None:

@@ -34,6 +34,19 @@ async def test_only_what_is_given_changes(clock: FixedClock) -> None:
     assert (kept.nickname, kept.locale, kept.birthday_month) == ("Mei", "zh-CN", None)
 
 
+async def test_an_adult_declares_once(clock: FixedClock) -> None:
+    """The first declaration stays, whatever is declared later; whoever is blocked declares nothing."""
+    member, first = await a_member(clock), clock.now()
+    assert (await members.declare_adult(member_id=member.id, now=first)).adult_declared_at == first
+    clock.advance(DAY)
+    assert (await members.declare_adult(member_id=member.id, now=clock.now())).adult_declared_at == first
+    other = await a_member(clock)
+    await members.block_member(member_id=other.id, reason="fraud", actor=SYSTEM, now=clock.now())
+    with pytest.raises(MemberNotActive):
+        await members.declare_adult(member_id=other.id, now=clock.now())
+    assert (await Member.get(id=other.id)).adult_declared_at is None
+
+
 async def test_the_birthday_changes_once_a_year(clock: FixedClock) -> None:
     """A second change within a year is refused with the day from which it may be, and nothing changes."""
     member = await a_member(clock)

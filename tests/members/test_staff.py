@@ -12,7 +12,6 @@ from gamification.core.clock import FixedClock
 from gamification.core.database import fetch_value
 from gamification.core.errors import InvalidInput, NotFound
 from gamification.core.models import AuditRecord
-from gamification.members import queries
 from gamification.members import service as members
 from gamification.members.credentials import IntegrationToken, RefreshChain, sha256
 from gamification.members.errors import (
@@ -29,11 +28,8 @@ from gamification.members.rules import FAILURES_MAX, LOCK_OUT
 from tests.members.people import (
     CHEAP,
     PASSWORD,
-    Somebody,
-    a_member,
     a_member_of_staff,
     count,
-    no_history,
 )
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -156,22 +152,6 @@ async def test_disabling_ends_the_sessions_and_spares_the_last_owner(
     assert await login(chain, clock, "owner") == "owner"
     actions = [record.action for record in await AuditRecord.all().order_by("id")]
     assert actions == ["staff.created", "staff.created", "staff.disabled"]
-
-
-async def test_a_member_whose_phone_is_registered_for_staff_is_staff(
-    mei: Somebody, vault: PhoneVault, clock: FixedClock
-) -> None:
-    """Draws can tell who works here by the phone, until the account is disabled."""
-    await a_member_of_staff(clock, vault, "owner")
-    staff = await a_member_of_staff(clock, vault, "zhou", phone="138 0013 8000")
-    member = await a_member(clock)
-    assert await queries.is_staff_member(member.id) is False
-    await members.bind_phone(
-        member_id=member.id, code="c", wechat=mei, vault=vault, has_history=no_history(), now=clock.now()
-    )
-    assert await queries.is_staff_member(member.id) is True
-    await members.disable_staff(staff_id=staff.id, actor=SYSTEM, now=clock.now())
-    assert await queries.is_staff_member(member.id) is False
 
 
 async def test_an_integrations_secret_is_shown_once_and_stored_as_a_hash(clock: FixedClock) -> None:

@@ -14,12 +14,10 @@ from gamification.core.errors import InvalidInput
 from gamification.core.ids import new_id
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
-from gamification.draws.errors import PrizeTooValuable
 from gamification.draws.events import DrawOpened
 from gamification.draws.queries import plan_of
 from gamification.draws.rules import (
     ALGORITHM,
-    PRIZE_VALUE_FEN_MAX,
     DrawsPolicy,
     Plan,
     Prize,
@@ -28,6 +26,7 @@ from gamification.draws.rules import (
 )
 from gamification.draws.service.beacons import declare_beacon
 from gamification.draws.service.steps import after, hold, tell
+from gamification.prizes.service import check_value
 
 
 async def default_ticket_points(work: Work) -> int:
@@ -69,9 +68,7 @@ def _check(plan: Plan) -> None:
     if problem is not None:
         raise InvalidInput(field=problem.path, reason=problem.reason)
     prize = dearest(plan.prizes)
-    if prize.value_fen > PRIZE_VALUE_FEN_MAX:
-        place = plan.prizes.index(prize) + 1
-        raise PrizeTooValuable(place=place, value_fen=prize.value_fen, limit_fen=PRIZE_VALUE_FEN_MAX)
+    check_value(plan.prizes.index(prize) + 1, prize.kind, prize.points)
 
 
 def _prize_row(draw_id: UUID, place: int, prize: Prize) -> tuple[object, ...]:

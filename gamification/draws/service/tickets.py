@@ -19,6 +19,8 @@ from gamification.core.work import Preview, Work
 from gamification.draws.errors import DrawNotOpen, TicketLimitReached
 from gamification.draws.models import Ticket
 from gamification.draws.rules import Limit, is_on_sale, limit_reached
+from gamification.gates.rules import OPEN_TO_ALL
+from gamification.gates.service import ENTRANTS, admit
 from gamification.points.book import Book
 
 LOTS_MAX = 16
@@ -118,6 +120,7 @@ def _decide(book: Book, command: BuyTicket) -> TicketBought:
         raise NotFound(kind="draw", id=str(command.draw_id))
     if not is_on_sale(draw.state, draw.opens_at, draw.closes_at, book.now):
         raise DrawNotOpen(state=draw.state, opens_at=draw.opens_at, closes_at=draw.closes_at)
+    admit(book, OPEN_TO_ALL)
     bought: list[BoughtOn] = book.loaded(BOUGHT.name)
     _check_limits(book, draw, bought)
     source = ("ticket", str(command.ticket_id))
@@ -151,14 +154,21 @@ def _refusal(book: Book, limit: Limit) -> TicketLimitReached:
 
 
 BUY_TICKET = Verb(
-    "draws.buy_ticket", _decide, TicketBought, loads=(DRAWS, BOUGHT), lots_max=LOTS_MAX, price=PRICE, points_only=True
+    "draws.buy_ticket",
+    _decide,
+    TicketBought,
+    loads=(DRAWS, BOUGHT, ENTRANTS),
+    lots_max=LOTS_MAX,
+    price=PRICE,
+    points_only=True,
 )
 
 
 async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor, key: str) -> TicketBought:
     """Buy one ticket; the same key again answers the same ticket.
 
-    Refuses: NotFound, DrawNotOpen, TicketLimitReached, InsufficientPoints, IdempotencyConflict, InvalidInput (the key).
+    Refuses: NotFound, DrawNotOpen, AdultDeclarationMissing, StaffExcluded, TicketLimitReached, InsufficientPoints,
+    IdempotencyConflict, InvalidInput (the key).
     Locks: account, then the draw (shared).
     """
     return await work.perform(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, key=key, draw_id=draw_id))

@@ -8,7 +8,7 @@ from gamification.members.service.integrations import (
     disable_integration,
     mark_integration_used,
 )
-from gamification.members.service.profile import update_profile
+from gamification.members.service.profile import declare_adult, update_profile
 from gamification.members.service.registration import Login, find_member, login_with_wechat, register
 from gamification.members.service.sessions import (
     SessionGrant,
@@ -32,6 +32,7 @@ __all__ = [
     "block_member",
     "create_integration",
     "create_staff",
+    "declare_adult",
     "disable_integration",
     "disable_staff",
     "ensure_members",

@@ -108,7 +108,8 @@ _ADOPT = """
 UPDATE member h SET claimed_at = $3, locale = ours.locale, nickname = coalesce(h.nickname, ours.nickname),
     birthday_month = coalesce(h.birthday_month, ours.birthday_month),
     birthday_day = coalesce(h.birthday_day, ours.birthday_day),
-    birthday_changed_on = coalesce(h.birthday_changed_on, ours.birthday_changed_on)
+    birthday_changed_on = coalesce(h.birthday_changed_on, ours.birthday_changed_on),
+    adult_declared_at = coalesce(h.adult_declared_at, ours.adult_declared_at)
 FROM member ours WHERE h.id = $2 AND ours.id = $1
 """
 

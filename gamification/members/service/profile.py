@@ -44,6 +44,23 @@ async def update_profile(
     return await retrying(run)
 
 
+async def declare_adult(*, member_id: UUID, now: datetime) -> Member:
+    """Keep that a member has declared to be an adult (18 years); whoever has, has, and the first instant stays.
+
+    Refuses: MemberNotActive. Locks: the member.
+    """
+
+    async def run() -> Member:
+        async with transaction():
+            member = await lock_active(member_id)
+            if member.adult_declared_at is None:
+                member.adult_declared_at = now
+                await member.save(update_fields=["adult_declared_at"])
+            return member
+
+    return await retrying(run)
+
+
 _PROFILE = (
     "nickname",
     "locale",
