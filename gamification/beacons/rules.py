@@ -17,7 +17,6 @@ from gamification.core.policy import Problem
 
 Kind = Literal["NONE", "DRAND", "FIGURE"]
 ProofLevel = Literal["OPERATOR", "PUBLIC"]
-KINDS: tuple[Kind, ...] = ("NONE", "DRAND", "FIGURE")
 
 DRAND_DELAY_SECONDS = 300
 FIGURE_DELAY = timedelta(minutes=5)

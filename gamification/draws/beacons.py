@@ -9,7 +9,16 @@ from uuid import UUID
 
 import orjson
 
-from gamification.beacons.rules import NO_BEACON, PAUSE_MAX, Beacon, DrandBeacon, FigureBeacon, Kind, beacon_of
+from gamification.beacons.rules import (
+    NO_BEACON,
+    PATIENCE,
+    PAUSE_MAX,
+    Beacon,
+    DrandBeacon,
+    FigureBeacon,
+    Kind,
+    beacon_of,
+)
 from gamification.core.database import fetch, fetch_row
 
 LOOK = "beacon"
@@ -73,8 +82,9 @@ async def draws_awaiting_a_beacon(now: datetime, limit: int) -> list[UUID]:
         """SELECT d.id FROM draw d LEFT JOIN draw_beacon b ON b.draw_id = d.id
            LEFT JOIN draw_failure f ON f.draw_id = d.id AND f.what = $4
            WHERE d.state = 'CLOSED' AND d.beacon_kind <> 'NONE' AND d.beacon_due_at <= $1 AND b.draw_id IS NULL
-             AND (f.failed_at IS NULL OR f.failed_at <= $1 - $3::interval)
+             AND (f.failed_at IS NULL OR CASE d.beacon_kind WHEN 'FIGURE' THEN d.beacon_due_at <= $1 - $5::interval
+                                                            ELSE f.failed_at <= $1 - $3::interval END)
            ORDER BY d.beacon_due_at LIMIT $2""",
-        now, limit, PAUSE_MAX, LOOK,
+        now, limit, PAUSE_MAX, LOOK, PATIENCE,
     )  # fmt: skip
     return [row["id"] for row in rows]

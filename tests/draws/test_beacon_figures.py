@@ -16,6 +16,7 @@ from strawberry import relay as nodes
 
 from gamification.beacons.errors import BeaconAlreadyKnown, BeaconNotAFigure, BeaconNotDue, BeaconOverdue
 from gamification.beacons.rules import DrandBeacon, FigureBeacon
+from gamification.core import outbox
 from gamification.core.actors import ANONYMOUS, Actor
 from gamification.core.clock import FixedClock
 from gamification.core.database import execute, fetch, fetch_row, fetch_value
@@ -175,6 +176,22 @@ async def test_a_figure_that_nobody_enters_voids_the_draw(work: Work, clock: Fix
     assert [await available(row["member_id"]) for row in members] == [50] * 6
     with pytest.raises(DrawStateRefused):
         await draws.enter_beacon_figure(work, draw_id=draw_id, value=VALUE, actor=STAFF)
+
+
+async def test_a_figure_whose_jobs_were_lost_is_given_up_in_time(work: Work, clock: FixedClock) -> None:
+    """The sweep of every minute notes once that it is missing, and voids the draw when the patience is over."""
+    draw_id = await a_closed_draw(work, clock)
+    await execute("DELETE FROM outbox")
+    clock.advance(HOUR)
+    for _ in range(3):
+        await outbox.tick(["draws.look_for_due_beacons"], [clock.now()])
+        assert await run_due(work) == ["draws.look_for_due_beacons"]
+        clock.advance(timedelta(minutes=2))
+    assert await fetch_value("SELECT attempts FROM draw_failure") == 1
+    clock.advance(DAY)
+    await outbox.tick(["draws.look_for_due_beacons"], [clock.now()])
+    assert await run_due(work) == ["draws.look_for_due_beacons", "draws.restore"]
+    assert (await state_of(draw_id)).state == "VOIDED"
 
 
 async def test_a_closing_after_the_figure_was_due_voids_the_draw(work: Work, clock: FixedClock) -> None:
