@@ -59,6 +59,10 @@ class StandIn:
         body = document if isinstance(document, bytes) else orjson.dumps(document or answer_for(number))
         self.answers[f"/{QUICKNET.hash}/public/{number}"] = (status, body)
 
+    def hangs(self, number: int) -> None:
+        """From now on it begins an answer for a round and never ends it."""
+        self.answers[f"/{QUICKNET.hash}/public/{number}"] = None
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

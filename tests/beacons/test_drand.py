@@ -90,7 +90,7 @@ async def test_a_relay_that_is_not_well_is_told_apart(stand_in: StandIn, status:
 
 async def test_a_relay_that_never_ends_its_answer_is_left(stand_in: StandIn) -> None:
     """The whole answer has a bound, not each of its bytes."""
-    stand_in.answers[PATH] = None
+    stand_in.hangs(1000)
     assert await the_miss(a_relay(stand_in, seconds_max=0.05)) == "TIMED_OUT"
 
 
