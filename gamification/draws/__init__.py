@@ -4,14 +4,14 @@
 |---|---|---|
 | DRAFT | being planned; nobody but staff sees it | OPEN (staff), VOIDED (staff) |
 | OPEN | terms and commitment are published and frozen; tickets sell in their time | CLOSED (time), VOIDED (staff) |
-| CLOSED | tickets are numbered, the Merkle root of their list is published | DRAWN, VOIDED (too few tickets) |
+| CLOSED | tickets are numbered, their Merkle root is published; a beacon may be awaited | DRAWN, VOIDED (time) |
 | DRAWN | the seed is revealed, the winners are fixed | SETTLING |
 | SETTLING | prizes are being granted; stays so while a single one is not | SETTLED |
 | SETTLED | every win has its grant | |
 | VOIDED | nobody wins; the price of every ticket goes back to the lots it came from | |
 
-How chance works (algorithm `jifen-draw-1`, proof level OPERATOR: nothing can be changed after the commitment, but
-whoever knows the seed could have known the result):
+How chance works (algorithm `jifen-draw-2`; without a beacon the proof level is OPERATOR: nothing can be changed after
+the commitment, but whoever knows the seed could have known the result):
 
 - At opening a 32-byte seed is drawn; its SHA-256, the commitment, stands in the frozen terms. A ticket's receipt names
   the commitment and the hash of the terms.
@@ -19,9 +19,11 @@ whoever knows the seed could have known the result):
   text `draw|number|ticket|buyer` in ASCII, ids in lower case with hyphens, and `buyer` a pseudonym of the member in
   this draw alone: the first 16 bytes of SHA-256(salt ‖ member id) in hexadecimal. The salt is kept secret, so that
   nobody links buyers across draws. The root is the RFC 9162 tree hash of the leaves in the order of their numbers.
-- Tickets are ordered by HMAC-SHA256(seed, `draw|number`). Prizes are filled in their declared order, each unit by the
-  first ticket in that order that has won nothing yet and whose buyer is below the prize's limit per member. Wins are
-  ranked from 1 in the order in which they are filled. Prizes without tickets stay unawarded, and are counted.
+- Where the terms name a beacon (`gamification/beacons`), its value is mixed into the seed and the proof level is
+  PUBLIC: nobody could know it before the list was frozen. `jifen-draw-1`, of draws opened earlier, knows no beacons.
+- Tickets are ordered by HMAC-SHA256(mixed seed, `draw|number`). Prizes are filled in their declared order, each unit by
+  the first ticket in that order that has won nothing yet and whose buyer is below the prize's limit per member. Wins
+  are ranked from 1 in the order in which they are filled. Prizes without tickets stay unawarded, and are counted.
 
 How nothing is lost or done twice: every step commits together with the outbox row of the next one. A sale holds the
 draw FOR KEY SHARE and a closing takes it FOR UPDATE, so no sale is in flight when tickets are numbered. A grant is one
@@ -39,6 +41,9 @@ D6  points issued by a draw equal the prizes granted, each once, to the member w
 D7  a settled draw has a grant for every win; a draw that is not yet drawn has no win
 D8  a voided draw whose restoration is finished has given back every ticket's price
 D9  a revealed seed is the committed one
+B1  a draw with a beacon is drawn with its value, and only such a draw has one
+B2  a value was due after the closing, and known when it was due or later
+B3  the beacon is the one of the published terms, and its round the first after closing and delay
 
 Lock order: accounts ascending, then the draw.
 """

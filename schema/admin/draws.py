@@ -11,6 +11,7 @@ from strawberry import relay
 
 from gamification.draws import errors, queries, rules, service
 from gamification.prizes import errors as prize_errors
+from schema.admin.draw_beacon_inputs import DrawBeaconInput, beacon_of
 from schema.admin.members import Member, Reason, member_of
 from schema.context import Info
 from schema.draw_facts import DRAWS, WINNERS, DrawFacts, DrawId, DrawState, DrawWinner, WinnerPages, facts_of
@@ -40,9 +41,9 @@ class DrawStateRefused(
     pass
 
 
-@strawberry.type(description="A grant or restoration that failed and is still owed.")
+@strawberry.type(description="A grant, restoration or look for a beacon's value that failed and is still owed.")
 class DrawFailure:
-    what: str = strawberry.field(description="win:rank or ticket:id.")
+    what: str = strawberry.field(description="win:rank, ticket:id, or beacon for a value that was not there.")
     attempts: int = strawberry.field(description="How often it was tried.")
     error: str = strawberry.field(description="How the last attempt failed.")
     failed_at: datetime = strawberry.field(description="When the last attempt failed.")
@@ -159,6 +160,9 @@ class PlanDrawInput:
     tickets_per_member: int | None = strawberry.field(default=None, description="Tickets a member may buy in all.")
     tickets_per_member_day: int | None = strawberry.field(default=None, description="Tickets a member may buy a day.")
     tickets_min: int = strawberry.field(default=1, description="With fewer tickets it is voided.")
+    beacon: DrawBeaconInput | None = strawberry.field(
+        default=None, description="A value nobody in the house controls, mixed into the seed; none when left out."
+    )
     key: strawberry.ID | None = strawberry.field(
         default=None, description="A UUID of the caller's choice: the same one again plans nothing twice."
     )
@@ -173,10 +177,11 @@ def uuid_of(key: strawberry.ID | None) -> UUID | None:
 
 
 def plan_of(input: PlanDrawInput, ticket_points: int) -> rules.Plan:
-    """A plan as it came over the wire; the verb checks it."""
+    """A plan as it came over the wire; the verb checks it. Refuses: InvalidInput."""
     prizes = tuple(rules.Prize(**vars(each)) for each in input.prizes)
-    given = {name: value for name, value in vars(input).items() if name not in ("prizes", "ticket_points", "key")}
-    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points)
+    apart = ("prizes", "ticket_points", "beacon", "key")
+    given = {name: value for name, value in vars(input).items() if name not in apart}
+    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points, beacon=beacon_of(input.beacon))
 
 
 PlanDrawResult = Annotated[

@@ -30,7 +30,18 @@ from tests.databases import Database
 DAY = timedelta(days=1)
 STAFF = Actor("staff", UUID(int=7), role="operator")
 CROWD_CONNECTIONS = 12
-TABLES = ("ticket", "entry", "lot", "allocation", "outbox", "receipt", "draw_win", "draw_grant", "ticket_restoration")
+TABLES = (
+    "ticket",
+    "entry",
+    "lot",
+    "allocation",
+    "outbox",
+    "receipt",
+    "draw_win",
+    "draw_grant",
+    "draw_beacon",
+    "ticket_restoration",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,16 +13,19 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from gamification.beacons.rules import could_have_been_known, mixed_seed
 from gamification.core import outbox
 from gamification.core.database import execute, fetch, fetch_row, fetch_value
 from gamification.core.merkle import leaf_hash, tree_root
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
+from gamification.draws.beacons import beacon_row
 from gamification.draws.events import DrawClosed
 from gamification.draws.proofs import LEAVES_PER_SUBTREE
 from gamification.draws.rules import PrizeUnits, Win, choose_winners, leaf
+from gamification.draws.service.beacons import schedule_look
 from gamification.draws.service.steps import after, hold, tell
-from gamification.draws.service.voiding import void_for_want_of_tickets
+from gamification.draws.service.voiding import void_for_want_of_beacon, void_for_want_of_tickets
 
 ROWS_PER_STATEMENT = 16 * LEAVES_PER_SUBTREE
 """So that a statement over a large draw stays within the time that every statement has; whole runs of leaves."""
@@ -72,20 +75,28 @@ JOIN draw_prize p ON p.draw_id = $1 AND p.place = w.prize
 async def close_draw(work: Work, *, draw_id: UUID) -> bool:
     """Close a draw whose time has come: number its tickets, freeze their root; void it when there are too few.
 
+    With a beacon, its round and due instant are fixed here, and the drawing is due then; a figure that was due before
+    the list was frozen voids the draw.
+
     Returns whether it closed now; a draw that is not due or not open stays as it is. Refuses: NotFound. Locks: the
     draw, after every sale in flight.
     """
 
     async def run() -> bool:
-        now = work.clock.now()
         async with transaction():
             draw = await hold(draw_id, against_sales=True)
-            if draw.state != "OPEN" or draw.closes_at > now:
+            if draw.state != "OPEN" or draw.closes_at > work.clock.now():
                 return False
-            tickets = await _close(draw_id, now)
+            tickets, roots = await _number_tickets(draw_id)
+            now = work.clock.now()  # the list is frozen at its end, which counts when a beacon's round is chosen
+            due_at = await _close(draw_id, tickets, roots, now)
             await tell(work, DrawClosed(draw_id, tickets), now)
             if tickets < draw.tickets_min:
                 await void_for_want_of_tickets(work, draw_id, now)
+            elif could_have_been_known(due_at, now):
+                await void_for_want_of_beacon(work, draw_id, now)
+            elif due_at is not None:
+                await schedule_look(draw_id, due_at)
             else:
                 await outbox.schedule("draws.draw", {"draw_id": draw_id}, run_at=now, key=f"draws.draw:{draw_id}")
             return True
@@ -93,14 +104,17 @@ async def close_draw(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-async def _close(draw_id: UUID, now: datetime) -> int:
-    tickets, roots = await _number_tickets(draw_id)
+async def _close(draw_id: UUID, tickets: int, roots: list[bytes], now: datetime) -> datetime | None:
+    """Freeze the list, and which value of the beacon is awaited; returns when that is due."""
+    row = await beacon_row(draw_id)
+    assert row is not None, "the draw is held"
+    awaited = row.beacon.appointment(now)
     await execute(
-        """UPDATE draw SET state = $2, closed_at = $3, tickets = $4, merkle_root = $5, subtree_roots = $6
-           WHERE id = $1""",
-        draw_id, after("OPEN", "close"), now, tickets, tree_root(roots), b"".join(roots),
+        """UPDATE draw SET state = $2, closed_at = $3, tickets = $4, merkle_root = $5, subtree_roots = $6,
+                  beacon_round = $7, beacon_due_at = $8 WHERE id = $1""",
+        draw_id, after("OPEN", "close"), now, tickets, tree_root(roots), b"".join(roots), *awaited,
     )  # fmt: skip
-    return tickets
+    return awaited.due_at
 
 
 async def _number_tickets(draw_id: UUID) -> tuple[int, list[bytes]]:
@@ -128,17 +142,19 @@ def _roots(draw_id: UUID, lines: list[Record]) -> list[bytes]:
 async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
     """Reveal the seed and fix the winners, once; returns whether this call did. Locks: the draw.
 
+    A draw that waits for the value of its beacon stays as it is.
+
     The choice is made before the lock is taken: everything it rests on is frozen since the closing.
     """
     closed = await _closed(draw_id)
     if closed is None:
         return False
-    seed, tickets = closed
+    seed, tickets, value = closed
     rows = await fetch("SELECT place, quantity, per_member FROM draw_prize WHERE draw_id = $1 ORDER BY place", draw_id)
     prizes = [PrizeUnits(*row) for row in rows]
     are_told_apart = any(prize.per_member is not None for prize in prizes)
     buyers = await _buyers(draw_id, tickets) if are_told_apart else range(tickets)
-    wins = await asyncio.to_thread(choose_winners, seed, draw_id, buyers, prizes)
+    wins = await asyncio.to_thread(choose_winners, mixed_seed(seed, draw_id, value), draw_id, buyers, prizes)
     unawarded = sum(prize.quantity for prize in prizes) - len(wins)
 
     async def run() -> bool:
@@ -153,14 +169,15 @@ async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-async def _closed(draw_id: UUID) -> tuple[bytes, int] | None:
-    """The seed and the number of tickets of a draw that is closed and not yet drawn."""
+async def _closed(draw_id: UUID) -> tuple[bytes, int, str | None] | None:
+    """Seed, number of tickets and the beacon's value, if it has one, of a draw that is closed and can be drawn."""
     row = await fetch_row(
-        """SELECT s.seed, d.tickets FROM draw d JOIN draw_secret s ON s.draw_id = d.id
-           WHERE d.id = $1 AND d.state = 'CLOSED'""",
+        """SELECT s.seed, d.tickets, b.value FROM draw d JOIN draw_secret s ON s.draw_id = d.id
+           LEFT JOIN draw_beacon b ON b.draw_id = d.id
+           WHERE d.id = $1 AND d.state = 'CLOSED' AND (d.beacon_kind = 'NONE' OR b.value IS NOT NULL)""",
         draw_id,
     )
-    return (row["seed"], row["tickets"]) if row else None
+    return (row["seed"], row["tickets"], row["value"]) if row else None
 
 
 async def _buyers(draw_id: UUID, tickets: int) -> Buyers:
