@@ -64,7 +64,7 @@ def check(model: str, name: str, sql: str) -> ops.AddConstraint:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jifen", "0016_adult_declaration")]
+    dependencies = [("jifen", "0020_beacons")]
 
     initial = False
 

@@ -12,6 +12,7 @@ import strawberry
 from gamification.draws import queries, rules
 from gamification.draws.claim_queries import ReserveRow, reserve_pages
 from schema.context import Info
+from schema.draw_beacons import DrawBeacon, beacons_of_draws
 from schema.draw_proofs import DrawDisclosure, DrawProofLevel, DrawVerification, proofs_of_draws
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.scalars import Fen, Points
@@ -37,6 +38,10 @@ class DrawState(Enum):
 class DrawVoidReason(Enum):
     TOO_FEW_TICKETS = strawberry.enum_value("TOO_FEW_TICKETS", description="Fewer than its minimum were sold.")
     BY_STAFF = strawberry.enum_value("BY_STAFF", description="Staff called it off.")
+    BEACON_MISSING = strawberry.enum_value(
+        "BEACON_MISSING",
+        description="The value of its beacon was absent for 24 hours, or was due before the tickets were frozen.",
+    )
 
 
 @strawberry.enum(description="What a prize is.")
@@ -242,6 +247,10 @@ class DrawFacts:
     async def disclosure(self: Any, info: Info) -> DrawDisclosure | None:
         row = await info.context.load(proofs_of_draws, self.id)
         return DrawDisclosure.of(row, info) if row else None
+
+    @strawberry.field(description="The value that nobody in the house controls, and that is mixed into the seed.")
+    async def beacon(self: Any, info: Info) -> DrawBeacon:
+        return DrawBeacon.of(await info.context.load(beacons_of_draws, self.id), info.context.locale)
 
     @strawberry.field(description="What it takes to recompute it; null for a draft.")
     async def verification(self: Any, info: Info) -> DrawVerification | None:

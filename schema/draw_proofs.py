@@ -23,6 +23,11 @@ class DrawProofLevel(Enum):
         "OPERATOR",
         description="Nothing changes after the commitment, but whoever knows the seed could have known the result.",
     )
+    PUBLIC = strawberry.enum_value(
+        "PUBLIC",
+        description="A value that nobody in the house controls, due after the tickets were frozen, is mixed in: nobody "
+        "could have known the result before.",
+    )
 
 
 @strawberry.type(

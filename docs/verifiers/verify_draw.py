@@ -47,7 +47,9 @@ def problems(document):
     seed = bytes.fromhex(document["seed"])
     leaves = [f"{draw}|{number}|{ticket}|{buyer}".encode() for number, ticket, buyer in tickets]
     buyers = [buyer for _, _, buyer in tickets]
-    yield terms["algorithm"] == "jifen-draw-1", "the algorithm is not one that this verifier knows"
+    without_beacon = terms.get("beacon", {"kind": "none"}) == {"kind": "none"}
+    known = terms["algorithm"] in ("jifen-draw-1", "jifen-draw-2") and without_beacon
+    yield known, "the algorithm is not one that this verifier knows"
     yield terms["draw"] == draw, "the terms are those of another draw"
     yield sha256(document["terms"].encode()).hex() == document["terms_hash"], "the terms do not have the published hash"
     yield sha256(seed).hex() == terms["commitment"], "the seed is not the committed one"

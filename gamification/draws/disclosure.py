@@ -14,6 +14,8 @@ import orjson
 
 from gamification.core.calendar import Calendar
 
+CONDITIONS_MAX = 8
+"""As many sentences as `_conditions` has."""
 UNITS = ((86_400, "天", "days"), (3_600, "小时", "hours"), (60, "分钟", "minutes"), (1, "秒", "seconds"))
 
 

@@ -109,4 +109,25 @@ INVARIANTS = {
         LEFT JOIN ticket_number n ON n.draw_id = r.draw_id AND n.number = r.number
         LEFT JOIN draw_win w ON w.draw_id = r.draw_id AND w.number = r.number AND w.replaces_rank IS NULL
         WHERE (n.ticket_id, n.member_id) IS DISTINCT FROM (r.ticket_id, r.member_id) OR w.rank IS NOT NULL""",
+    "B1 a draw with a beacon is drawn with its value, and only such a draw has one": """
+        SELECT d.id FROM draw d LEFT JOIN draw_beacon b ON b.draw_id = d.id
+        WHERE d.beacon_kind = 'NONE' AND b.draw_id IS NOT NULL
+           OR d.beacon_kind <> 'NONE' AND d.drawn_at IS NOT NULL AND b.draw_id IS NULL
+           OR b.draw_id IS NOT NULL AND (d.closed_at IS NULL OR b.beacon_round IS DISTINCT FROM d.beacon_round)""",
+    "B2 a value was due after the closing, and known when it was due or later": """
+        SELECT d.id FROM draw d LEFT JOIN draw_beacon b ON b.draw_id = d.id
+        WHERE d.drawn_at IS NOT NULL AND d.beacon_due_at <= d.closed_at OR b.known_at < d.beacon_due_at""",
+    "B3 the beacon is the one of the published terms, and the round the first after the delay": """
+        SELECT id FROM (
+            SELECT d.*, d.terms::jsonb -> 'beacon' AS b, (d.terms::jsonb -> 'beacon' ->> 'genesis')::bigint AS genesis,
+                   (d.terms::jsonb -> 'beacon' ->> 'period_seconds')::bigint AS period,
+                   (d.terms::jsonb -> 'beacon' ->> 'delay_seconds')::bigint AS delay
+            FROM draw d WHERE d.terms IS NOT NULL) d
+        WHERE lower(d.beacon_kind) <> coalesce(b ->> 'kind', 'none')
+           OR d.beacon_kind = 'FIGURE' AND (b ->> 'source', (b ->> 'due_at')::timestamptz)
+              IS DISTINCT FROM (d.beacon_source, d.beacon_due_at)
+           OR d.beacon_kind = 'DRAND' AND d.closed_at IS NOT NULL AND (d.beacon_round, d.beacon_due_at)
+              IS DISTINCT FROM (
+                  1 + ceil((extract(epoch FROM d.closed_at) + delay - genesis) / period)::bigint,
+                  to_timestamp(genesis + (d.beacon_round - 1) * period))""",
 }

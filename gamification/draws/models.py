@@ -21,7 +21,8 @@ class Draw(Model):
 
     `terms` is the exact text whose SHA-256 is `terms_hash`. `seed` stays empty until the winners are drawn (or the
     draw is voided). `subtree_roots` holds the roots of each run of 1024 leaves, 32 bytes each. `restored_at` says when
-    the last ticket of a voided draw was given back.
+    the last ticket of a voided draw was given back. What was declared of a figure stands in `beacon_name_*` and
+    `beacon_source`; `beacon_due_at` is declared with it, and fixed at closing together with the round of a drand chain.
 
     `wins` and `unawarded` are the drawing's and stay; `lapsed` counts the wins that nobody claimed in time, `promoted`
     those of them that went to a reserve. What had to be claimed until `claims_closed_to` can be claimed no more.
@@ -66,6 +67,12 @@ class Draw(Model):
     tier_min = fields.CharField(max_length=20, null=True)
     early_tier_min = fields.CharField(max_length=20, null=True)
     early_seconds: int = fields.IntField(db_default=0)
+    beacon_kind = fields.CharField(max_length=10, db_default="NONE")
+    beacon_name_zh = fields.CharField(max_length=100, null=True)
+    beacon_name_en = fields.CharField(max_length=100, null=True)
+    beacon_source = fields.CharField(max_length=500, null=True)
+    beacon_round: int | None = fields.BigIntField(null=True)
+    beacon_due_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:
         table = "draw"
@@ -78,7 +85,26 @@ class Draw(Model):
             CheckConstraint(name="draw_ticket_points_positive", check="ticket_points > 0"),
             CheckConstraint(name="draw_limits_positive", check="tickets_per_member > 0 AND tickets_per_member_day > 0"),
             CheckConstraint(name="draw_tickets_min_not_negative", check="tickets_min >= 0"),
-            CheckConstraint(name="draw_proof_level_known", check="proof_level IN ('OPERATOR')"),
+            CheckConstraint(name="draw_beacon_kind_known", check="beacon_kind IN ('NONE', 'DRAND', 'FIGURE')"),
+            CheckConstraint(
+                name="draw_proof_level_of_its_beacon",
+                check="proof_level = CASE beacon_kind WHEN 'NONE' THEN 'OPERATOR' ELSE 'PUBLIC' END",
+            ),
+            CheckConstraint(
+                name="draw_beacon_figure_declared",
+                check="num_nulls(beacon_name_zh, beacon_name_en, beacon_source)"
+                " = CASE beacon_kind WHEN 'FIGURE' THEN 0 ELSE 3 END"
+                " AND (beacon_kind <> 'FIGURE' OR beacon_due_at IS NOT NULL)",
+            ),
+            CheckConstraint(
+                name="draw_beacon_round_fixed_at_closing",
+                check="(beacon_round IS NOT NULL) = (beacon_kind = 'DRAND' AND closed_at IS NOT NULL)"
+                " AND (beacon_kind = 'FIGURE' OR (beacon_due_at IS NOT NULL) = (beacon_round IS NOT NULL))",
+            ),
+            CheckConstraint(
+                name="draw_beacon_due_after_closing",
+                check="beacon_due_at > closed_at OR (beacon_kind = 'FIGURE' AND drawn_at IS NULL)",
+            ),
             CheckConstraint(
                 name="draw_published_with_terms_and_commitment",
                 check="(opened_at IS NULL) = (state = 'DRAFT' OR (state = 'VOIDED' AND commitment IS NULL))"
@@ -105,7 +131,8 @@ class Draw(Model):
             CheckConstraint(
                 name="draw_voided_for_a_reason",
                 check="(voided_at IS NOT NULL) = (state = 'VOIDED') AND (void_reason IS NOT NULL) = (state = 'VOIDED')"
-                " AND void_reason IN ('TOO_FEW_TICKETS', 'BY_STAFF') AND (restored_at IS NULL OR state = 'VOIDED')",
+                " AND void_reason IN ('TOO_FEW_TICKETS', 'BY_STAFF', 'BEACON_MISSING')"
+                " AND (restored_at IS NULL OR state = 'VOIDED')",
             ),
             CheckConstraint(name="draw_reserves_bounded", check="reserves BETWEEN 0 AND 10000"),
             CheckConstraint(name="draw_claim_seconds_positive", check="claim_seconds > 0"),
@@ -123,6 +150,11 @@ class Draw(Model):
         indexes = [
             Index(fields=("closes_at", "id"), name="draw_by_closing"),
             WhereIndex(fields=("closes_at",), name="draw_due_to_close", where="state = 'OPEN'"),
+            WhereIndex(
+                fields=("beacon_due_at",),
+                name="draw_awaiting_beacon",
+                where="state = 'CLOSED' AND beacon_kind <> 'NONE'",
+            ),
         ]
 
 
@@ -158,6 +190,29 @@ class DrawSecret(Model):
     class Meta:
         table = "draw_secret"
         constraints = [CheckConstraint(name="draw_secret_of_32_bytes", check="length(seed) = 32 AND length(salt) = 32")]
+
+
+class DrawBeacon(Model):
+    """The value of a draw's beacon, once it is known. `source` is who said it: the relay, or the declared source."""
+
+    draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)
+    value = fields.CharField(max_length=100)
+    beacon_round: int | None = fields.BigIntField(null=True)
+    signature: bytes | None = fields.BinaryField(null=True)
+    source = fields.CharField(max_length=500)
+    known_at: datetime = fields.DatetimeField()
+
+    class Meta:
+        table = "draw_beacon"
+        constraints = [
+            CheckConstraint(name="draw_beacon_has_a_value", check="length(value) > 0"),
+            CheckConstraint(
+                name="draw_beacon_signed_where_it_is_a_round", check="(beacon_round IS NULL) = (signature IS NULL)"
+            ),
+            CheckConstraint(
+                name="draw_beacon_value_is_of_its_signature", check="value = encode(sha256(signature), 'hex')"
+            ),
+        ]
 
 
 class Ticket(Model):
@@ -302,9 +357,9 @@ class TicketRestoration(Model):
 
 
 class DrawFailure(Model):
-    """A grant or restoration that failed: shown to staff while it is still owed. Primary key (draw_id, what).
+    """What failed and is shown to staff while it is still owed. Primary key (draw_id, what).
 
-    `what` is `win:<rank>` or `ticket:<id>`.
+    `what` is `win:<rank>` for a grant, `ticket:<id>` for a restoration, `beacon` for a value that was not there.
     """
 
     draw_id: UUID = fields.UUIDField(primary_key=True, generated=False)

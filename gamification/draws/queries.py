@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from gamification.core.database import fetch
+from gamification.draws.beacons import beacon_row
 from gamification.draws.rules import PUBLISHED, Plan, Prize, masked
 from gamification.gates.rules import Gate
 from gamification.prizes.rules import PrizeKind
@@ -143,7 +144,7 @@ class DrawState(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A grant or restoration that failed and is still owed."""
+    """A grant, restoration or look for a beacon's value that failed and is still owed."""
 
     draw_id: UUID
     what: str
@@ -199,6 +200,8 @@ async def plan_of(draw_id: UUID) -> Plan:
     (row,) = await fetch(f"SELECT {_DRAW} FROM draw WHERE id = $1", draw_id)
     draw = DrawRow(*row)
     prizes = (await prizes_by_draw_ids([draw_id]))[draw_id]
+    declared = await beacon_row(draw_id)
+    assert declared is not None, "the draw is there"
     return Plan(
         title_zh=draw.title_zh,
         title_en=draw.title_en,
@@ -212,6 +215,7 @@ async def plan_of(draw_id: UUID) -> Plan:
         reserves=draw.reserves,
         claim_seconds=draw.claim_seconds,
         gate=draw.gate,
+        beacon=declared.beacon,
         prizes=tuple(row.prize for row in prizes),
     )
 
@@ -277,7 +281,9 @@ async def draw_states(ids: Sequence[UUID]) -> Mapping[UUID, DrawState]:
 
 STILL_OWED = """NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = f.draw_id AND 'win:' || g.rank = f.what)
     AND NOT EXISTS (SELECT FROM ticket_restoration r
-                    WHERE r.draw_id = f.draw_id AND 'ticket:' || r.ticket_id = f.what)"""
+                    WHERE r.draw_id = f.draw_id AND 'ticket:' || r.ticket_id = f.what)
+    AND (f.what <> 'beacon' OR EXISTS (SELECT FROM draw c WHERE c.id = f.draw_id AND c.state = 'CLOSED'
+                    AND NOT EXISTS (SELECT FROM draw_beacon b WHERE b.draw_id = c.id)))"""
 """That what failed, a row `f` of `draw_failure`, has not been done since."""
 
 

@@ -12,13 +12,14 @@ from uuid import UUID
 
 import orjson
 
+from gamification.beacons.rules import NO_BEACON, Beacon
 from gamification.core.chance import in_order
 from gamification.core.policy import Problem
 from gamification.gates.rules import OPEN_TO_ALL, Gate
 from gamification.prizes.rules import PrizeKind, value_fen
 
-ALGORITHM = "jifen-draw-1"
-PROOF_LEVEL = "OPERATOR"
+ALGORITHM = "jifen-draw-2"
+"""Of draws opened from now on. `jifen-draw-1` is the same without a beacon, and its terms do not name one."""
 TITLE_LENGTH_MAX = 100
 PRIZES_MAX = 100
 QUANTITY_MAX = 1_000_000
@@ -37,8 +38,10 @@ TRANSITIONS: Mapping[tuple[State, str], State] = {
     ("DRAFT", "void"): "VOIDED",
     ("OPEN", "close"): "CLOSED",
     ("OPEN", "void"): "VOIDED",
+    ("CLOSED", "enter_figure"): "CLOSED",
     ("CLOSED", "draw"): "DRAWN",
     ("CLOSED", "void_for_want_of_tickets"): "VOIDED",
+    ("CLOSED", "void_for_want_of_beacon"): "VOIDED",
     ("DRAWN", "settle"): "SETTLING",
     ("SETTLING", "finish"): "SETTLED",
 }
@@ -106,6 +109,7 @@ class Plan:
     reserves: int = 0
     claim_seconds: int | None = None
     gate: Gate = OPEN_TO_ALL
+    beacon: Beacon = NO_BEACON
 
     @property
     def prize_points(self) -> int:
@@ -130,6 +134,7 @@ class Plan:
         yield from _range_problems("prizes", sum(prize.quantity for prize in self.prizes), 1, QUANTITY_MAX)
         if self.closes_at <= self.opens_at:
             yield Problem("closesAt", "later than opensAt")
+        yield from self.beacon.problems(self.closes_at)
 
 
 def _prize_problems(index: int, prize: Prize) -> Iterator[Problem]:
@@ -163,7 +168,7 @@ def terms_of(draw_id: UUID, plan: Plan, commitment: bytes) -> str:
     """
     document = {
         "algorithm": ALGORITHM,
-        "proof_level": PROOF_LEVEL,
+        "proof_level": plan.beacon.proof_level,
         "commitment": commitment.hex(),
         "draw": str(draw_id),
         "title": {"zh-CN": plan.title_zh, "en": plan.title_en},
@@ -178,7 +183,8 @@ def terms_of(draw_id: UUID, plan: Plan, commitment: bytes) -> str:
         "claim_seconds": plan.claim_seconds,
         "gate": asdict(plan.gate),
         "prizes": [_prize_terms(place, prize) for place, prize in enumerate(plan.prizes, 1)],
-        "method": METHOD,
+        "beacon": plan.beacon.terms(),
+        "method": METHOD if plan.beacon == NO_BEACON else {each: MIXING[each] + METHOD[each] for each in METHOD},
     }
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z).decode()
 
@@ -195,6 +201,13 @@ def _prize_terms(place: int, prize: Prize) -> dict[str, Any]:
     }
 
 
+MIXING = {
+    "zh-CN": "截止后公布的公共随机数(beacon)以 HMAC-SHA256(种子, beacon|抽奖|数值) 混入种子,所得即下文的种子;"
+    "该数值应公布后 24 小时仍未取得的,活动作废,积分原路退回。",
+    "en": "The value of the beacon, which is published after closing, is mixed into the seed as HMAC-SHA256(seed, "
+    "beacon|draw|value); this is the seed meant below. Without the value 24 hours after it was due the draw is void "
+    "and all points go back. ",
+}
 METHOD = {
     "zh-CN": "截止后,抽奖券按 HMAC-SHA256(种子, 抽奖|号码) 从小到大排序,依公布顺序逐一分配奖品;"
     "已达该奖品每人上限者顺延,其后依次为候补。须领取的奖品逾期未领的,按顺序由未达上限的候补递补。"

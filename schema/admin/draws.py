@@ -12,6 +12,7 @@ from strawberry import relay
 from gamification.draws import errors, queries, rules, service
 from gamification.gates.rules import Gate
 from gamification.prizes import errors as prize_errors
+from schema.admin.draw_beacon_inputs import DrawBeaconInput, beacon_of
 from schema.admin.draw_settlements import DrawSettlement, settlements_of_draws
 from schema.admin.members import Member, Reason, member_of
 from schema.context import Info
@@ -55,9 +56,9 @@ class PrizeTooValuable(
     pass
 
 
-@strawberry.type(description="A grant or restoration that failed and is still owed.")
+@strawberry.type(description="A grant, restoration or look for a beacon's value that failed and is still owed.")
 class DrawFailure:
-    what: str = strawberry.field(description="win:rank or ticket:id.")
+    what: str = strawberry.field(description="win:rank, ticket:id, or beacon for a value that was not there.")
     attempts: int = strawberry.field(description="How often it was tried.")
     error: str = strawberry.field(description="How the last attempt failed.")
     failed_at: datetime = strawberry.field(description="When the last attempt failed.")
@@ -207,6 +208,9 @@ class PlanDrawInput:
         default=None,
         description="In how many seconds a prize has to be claimed, 60 to a year; null to grant without.",
     )
+    beacon: DrawBeaconInput | None = strawberry.field(
+        default=None, description="A value nobody in the house controls, mixed into the seed; none when left out."
+    )
     key: strawberry.ID | None = strawberry.field(
         default=None, description="A UUID of the caller's choice: the same one again plans nothing twice."
     )
@@ -224,12 +228,13 @@ GATE = ("tier_min", "early_tier_min", "early_seconds")
 
 
 def plan_of(input: PlanDrawInput, ticket_points: int) -> rules.Plan:
-    """A plan as it came over the wire; the verb checks it."""
+    """A plan as it came over the wire; the verb checks it. Refuses: InvalidInput."""
     prizes = tuple(rules.Prize(**vars(each)) for each in input.prizes)
-    apart = ("prizes", "ticket_points", "key", *GATE)
+    apart = ("prizes", "ticket_points", "beacon", "key", *GATE)
     given = {name: value for name, value in vars(input).items() if name not in apart}
     gate = Gate(**{name: getattr(input, name) for name in GATE})
-    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points, gate=gate)
+    beacon = beacon_of(input.beacon)
+    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points, gate=gate, beacon=beacon)
 
 
 PlanDrawResult = Annotated[

@@ -10,6 +10,7 @@ from schema.admin.audits import AuditsQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
+from schema.admin.draw_figures import AdminDrawFiguresMutation
 from schema.admin.draw_settlements import AdminDrawsSubscription
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
@@ -58,6 +59,7 @@ class Mutation(
     OrderEventsMutation,
     AdminDeductionMutation,
     AdminDrawsMutation,
+    AdminDrawFiguresMutation,
     AdminCharityMutation,
     JobsMutation,
     LiabilityMutation,

@@ -40,6 +40,7 @@ TABLES = (
     "receipt",
     "draw_win",
     "draw_grant",
+    "draw_beacon",
     "ticket_restoration",
     "draw_reserve",
     "draw_lapse",

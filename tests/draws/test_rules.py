@@ -166,7 +166,8 @@ def test_a_sound_plan_has_no_problem_and_its_terms_say_everything() -> None:
     terms = orjson.loads(terms_of(DRAW, plan, commitment(SEED)))
     assert terms.pop("method").keys() == {"zh-CN", "en"}
     assert terms == {
-        "algorithm": "jifen-draw-1", "proof_level": "OPERATOR", "draw": str(DRAW), "commitment": commitment(SEED).hex(),
+        "algorithm": "jifen-draw-2", "beacon": {"kind": "none"}, "proof_level": "OPERATOR", "draw": str(DRAW),
+        "commitment": commitment(SEED).hex(),
         "title": {"zh-CN": "周末抽奖", "en": "Weekend draw"}, "ticket_points": 50,
         "opens_at": "2026-03-02T02:00:00Z", "closes_at": "2026-03-03T02:00:00Z",
         "tickets_per_member": 9, "tickets_per_member_day": 3, "tickets_min": 4, "free_tickets_per_member": 2,

@@ -1,5 +1,6 @@
 """The verbs of draws, one module per concern; the only writers of the slice's tables."""
 
+from gamification.draws.service.beacons import enter_beacon_figure, look_for_beacon, schedule_look
 from gamification.draws.service.chunks import StillOwed, WorkedOff
 from gamification.draws.service.claims import CLAIM_PRIZE, ClaimPrize, PrizeClaimed, claim_prize
 from gamification.draws.service.closing import close_draw, draw_winners
@@ -40,14 +41,17 @@ __all__ = [
     "close_draw",
     "default_ticket_points",
     "draw_winners",
+    "enter_beacon_figure",
     "finish_restoration",
     "finish_settlement",
     "lapse_prizes",
+    "look_for_beacon",
     "open_draw",
     "plan_draw",
     "preview_ticket",
     "redrive_draw",
     "restore_tickets",
+    "schedule_look",
     "settle_draw",
     "void_draw",
 ]

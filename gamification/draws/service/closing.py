@@ -13,17 +13,20 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from gamification.beacons.rules import could_have_been_known, mixed_seed
 from gamification.core import outbox
 from gamification.core.database import execute, fetch, fetch_row, fetch_value
 from gamification.core.merkle import leaf_hash, tree_root
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
+from gamification.draws.beacons import beacon_row
 from gamification.draws.events import DrawClosed
 from gamification.draws.proofs import LEAVES_PER_SUBTREE
 from gamification.draws.rules import Chosen, PrizeUnits, choose_winners, leaf
+from gamification.draws.service.beacons import schedule_look
 from gamification.draws.service.lapsing import schedule_lapse
 from gamification.draws.service.steps import after, hold, tell, tell_winners
-from gamification.draws.service.voiding import void_for_want_of_tickets
+from gamification.draws.service.voiding import void_for_want_of_beacon, void_for_want_of_tickets
 
 ROWS_PER_STATEMENT = 16 * LEAVES_PER_SUBTREE
 """So that a statement over a large draw stays within the time that every statement has; whole runs of leaves."""
@@ -79,20 +82,28 @@ JOIN ticket_number n ON n.draw_id = $1 AND n.number = r.number
 async def close_draw(work: Work, *, draw_id: UUID) -> bool:
     """Close a draw whose time has come: number its tickets, freeze their root; void it when there are too few.
 
+    With a beacon, its round and due instant are fixed here, and the drawing is due then; a figure that was due before
+    the list was frozen voids the draw.
+
     Returns whether it closed now; a draw that is not due or not open stays as it is. Refuses: NotFound. Locks: the
     draw, after every sale in flight.
     """
 
     async def run() -> bool:
-        now = work.clock.now()
         async with transaction():
             draw = await hold(draw_id, against_sales=True)
-            if draw.state != "OPEN" or draw.closes_at > now:
+            if draw.state != "OPEN" or draw.closes_at > work.clock.now():
                 return False
-            tickets = await _close(draw_id, now)
+            tickets, roots = await _number_tickets(draw_id)
+            now = work.clock.now()  # the list is frozen at its end, which counts when a beacon's round is chosen
+            due_at = await _close(draw_id, tickets, roots, now)
             await tell(work, DrawClosed(draw_id, tickets), now)
             if tickets < draw.tickets_min:
                 await void_for_want_of_tickets(work, draw_id, now)
+            elif could_have_been_known(due_at, now):
+                await void_for_want_of_beacon(work, draw_id, now)
+            elif due_at is not None:
+                await schedule_look(draw_id, due_at)
             else:
                 await outbox.schedule("draws.draw", {"draw_id": draw_id}, run_at=now, key=f"draws.draw:{draw_id}")
             return True
@@ -100,14 +111,17 @@ async def close_draw(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-async def _close(draw_id: UUID, now: datetime) -> int:
-    tickets, roots = await _number_tickets(draw_id)
+async def _close(draw_id: UUID, tickets: int, roots: list[bytes], now: datetime) -> datetime | None:
+    """Freeze the list, and which value of the beacon is awaited; returns when that is due."""
+    row = await beacon_row(draw_id)
+    assert row is not None, "the draw is held"
+    awaited = row.beacon.appointment(now)
     await execute(
-        """UPDATE draw SET state = $2, closed_at = $3, tickets = $4, merkle_root = $5, subtree_roots = $6
-           WHERE id = $1""",
-        draw_id, after("OPEN", "close"), now, tickets, tree_root(roots), b"".join(roots),
+        """UPDATE draw SET state = $2, closed_at = $3, tickets = $4, merkle_root = $5, subtree_roots = $6,
+                  beacon_round = $7, beacon_due_at = $8 WHERE id = $1""",
+        draw_id, after("OPEN", "close"), now, tickets, tree_root(roots), b"".join(roots), *awaited,
     )  # fmt: skip
-    return tickets
+    return awaited.due_at
 
 
 async def _number_tickets(draw_id: UUID) -> tuple[int, list[bytes]]:
@@ -137,12 +151,15 @@ class ClosedDraw(NamedTuple):
 
     seed: bytes
     tickets: int
+    beacon: str | None
     reserves: int
     claim_seconds: int | None
 
 
 async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
     """Reveal the seed and fix the winners and the reserves, once; returns whether this call did. Locks: the draw.
+
+    A draw that waits for the value of its beacon stays as it is.
 
     The choice is made before the lock is taken: everything it rests on is frozen since the closing.
     """
@@ -153,7 +170,8 @@ async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
     prizes = [PrizeUnits(*row) for row in rows]
     are_told_apart = any(prize.per_member is not None for prize in prizes)
     buyers = await _buyers(draw_id, closed.tickets) if are_told_apart else range(closed.tickets)
-    chosen = await asyncio.to_thread(choose_winners, closed.seed, draw_id, buyers, prizes, closed.reserves)
+    mixed = mixed_seed(closed.seed, draw_id, closed.beacon)
+    chosen = await asyncio.to_thread(choose_winners, mixed, draw_id, buyers, prizes, closed.reserves)
     unawarded = sum(prize.quantity for prize in prizes) - len(chosen.wins)
 
     async def run() -> bool:
@@ -172,10 +190,11 @@ async def draw_winners(work: Work, *, draw_id: UUID) -> bool:
 
 
 async def _closed(draw_id: UUID) -> ClosedDraw | None:
-    """A draw that is closed and not yet drawn."""
+    """A draw that is closed and can be drawn: not yet drawn, and with the beacon's value if it has one."""
     row = await fetch_row(
-        """SELECT s.seed, d.tickets, d.reserves, d.claim_seconds FROM draw d JOIN draw_secret s ON s.draw_id = d.id
-           WHERE d.id = $1 AND d.state = 'CLOSED'""",
+        """SELECT s.seed, d.tickets, b.value, d.reserves, d.claim_seconds
+           FROM draw d JOIN draw_secret s ON s.draw_id = d.id LEFT JOIN draw_beacon b ON b.draw_id = d.id
+           WHERE d.id = $1 AND d.state = 'CLOSED' AND (d.beacon_kind = 'NONE' OR b.value IS NOT NULL)""",
         draw_id,
     )
     return ClosedDraw(*row) if row else None

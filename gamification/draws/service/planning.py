@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from gamification.beacons.rules import NO_BEACON
 from gamification.core import outbox
 from gamification.core.actors import Actor
 from gamification.core.audit import audit
@@ -19,13 +20,13 @@ from gamification.draws.events import DrawOpened
 from gamification.draws.queries import plan_of
 from gamification.draws.rules import (
     ALGORITHM,
-    PROOF_LEVEL,
     DrawsPolicy,
     Plan,
     Prize,
     dearest,
     terms_of,
 )
+from gamification.draws.service.beacons import declare_beacon
 from gamification.draws.service.steps import after, hold, tell
 from gamification.gates.rules import OPEN_TO_ALL
 from gamification.prizes.service import check_value
@@ -54,7 +55,8 @@ async def plan_draw(work: Work, plan: Plan, *, actor: Actor, draw_id: UUID | Non
                VALUES ($1, 'DRAFT', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                ON CONFLICT (id) DO NOTHING""",
             planned_id, plan.title_zh, plan.title_en, plan.ticket_points, plan.opens_at, plan.closes_at,
-            plan.tickets_per_member, plan.tickets_per_member_day, plan.tickets_min, ALGORITHM, PROOF_LEVEL, now,
+            plan.tickets_per_member, plan.tickets_per_member_day, plan.tickets_min, ALGORITHM, NO_BEACON.proof_level,
+            now,
             plan.free_tickets_per_member, plan.reserves, plan.claim_seconds, plan.gate.tier_min,
             plan.gate.early_tier_min, plan.gate.early_seconds,
         )  # fmt: skip
@@ -64,6 +66,8 @@ async def plan_draw(work: Work, plan: Plan, *, actor: Actor, draw_id: UUID | Non
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
                 [_prize_row(planned_id, place, prize) for place, prize in enumerate(plan.prizes, 1)],
             )
+            if plan.beacon != NO_BEACON:
+                await declare_beacon(planned_id, plan.beacon)
             await audit(actor, "draw.planned", "draw", planned_id, now=now, after={"title": plan.title_en})
     return planned_id
 
@@ -126,8 +130,8 @@ async def _publish(work: Work, draw_id: UUID, actor: Actor) -> None:
     await execute("INSERT INTO draw_secret (draw_id, seed, salt) VALUES ($1, $2, $3)", draw_id, seed, salt)
     await fetch(
         """UPDATE draw SET state = 'OPEN', opened_at = $2, commitment = $3, terms = $4,
-                  terms_hash = sha256(convert_to($4, 'UTF8')) WHERE id = $1""",
-        draw_id, now, commitment(seed), terms_of(draw_id, plan, commitment(seed)),
+                  terms_hash = sha256(convert_to($4, 'UTF8')), algorithm = $5 WHERE id = $1""",
+        draw_id, now, commitment(seed), terms_of(draw_id, plan, commitment(seed)), ALGORITHM,
     )  # fmt: skip
     key = f"draws.close:{draw_id}"
     await outbox.schedule("draws.close", {"draw_id": draw_id}, run_at=plan.closes_at, key=key)
