@@ -84,7 +84,7 @@ class NoBeacon:
         """Its part of a draw's terms."""
         return {"kind": "none"}
 
-    def problems(self, closes_at: datetime) -> Iterator[Problem]:
+    def planning_problems(self, closes_at: datetime) -> Iterator[Problem]:
         """What is wrong with it in a draw that closes at an instant."""
         yield from ()
 
@@ -114,7 +114,7 @@ class DrandBeacon:
             "delay_seconds": self.delay_seconds,
         }
 
-    def problems(self, closes_at: datetime) -> Iterator[Problem]:
+    def planning_problems(self, closes_at: datetime) -> Iterator[Problem]:
         """Nothing of it is left to whoever plans."""
         yield from ()
 
@@ -140,7 +140,7 @@ class FigureBeacon:
         names = {"zh-CN": self.name_zh, "en": self.name_en}
         return {"kind": "figure", "name": names, "source": self.source, "due_at": self.due_at}
 
-    def problems(self, closes_at: datetime) -> Iterator[Problem]:
+    def planning_problems(self, closes_at: datetime) -> Iterator[Problem]:
         """What is wrong with it in a draw that closes at an instant."""
         texts = (
             ("nameZh", self.name_zh, NAME_LENGTH_MAX),

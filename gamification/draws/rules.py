@@ -134,7 +134,7 @@ class Plan:
         yield from _range_problems("prizes", sum(prize.quantity for prize in self.prizes), 1, QUANTITY_MAX)
         if self.closes_at <= self.opens_at:
             yield Problem("closesAt", "later than opensAt")
-        yield from self.beacon.problems(self.closes_at)
+        yield from self.beacon.planning_problems(self.closes_at)
 
 
 def _prize_problems(index: int, prize: Prize) -> Iterator[Problem]:

@@ -123,8 +123,8 @@ def test_terms_from_before_there_were_beacons_have_none() -> None:
 def test_a_figure_that_cannot_be_a_beacon_says_where(change: dict[str, Any], path: str) -> None:
     """It has names and a source, and is due some minutes after the closing, within a month."""
     values = {name: getattr(FIGURE, name) for name in ("name_zh", "name_en", "source", "due_at")}
-    assert [each.path for each in FigureBeacon(**{**values, **change}).problems(NOON)] == [path]
-    assert list(FIGURE.problems(NOON)) == []
+    assert [each.path for each in FigureBeacon(**{**values, **change}).planning_problems(NOON)] == [path]
+    assert list(FIGURE.planning_problems(NOON)) == []
 
 
 def test_looks_for_a_round_follow_each_other_within_a_minute() -> None:

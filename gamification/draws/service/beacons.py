@@ -90,7 +90,7 @@ async def _keep(work: Work, draw_id: UUID, found: Round) -> None:
     await retrying(run)
 
 
-async def _write(draw_id: UUID, value: str, source: str, now: datetime, found: Round | None = None) -> bool:
+async def _write(draw_id: UUID, value: str, source: str, now: datetime, found: Round | None = None) -> None:
     """Keep a value, if none is kept yet, and let the winners be drawn; in the running transaction, under the lock."""
     written = await execute(
         """INSERT INTO draw_beacon (draw_id, value, beacon_round, signature, source, known_at)
@@ -100,7 +100,6 @@ async def _write(draw_id: UUID, value: str, source: str, now: datetime, found: R
     if written:
         key = f"draws.draw:{draw_id}:known"
         await outbox.schedule("draws.draw", {"draw_id": draw_id}, run_at=now, key=key)
-    return written == 1
 
 
 async def _still_missing(work: Work, row: BeaconRow, due_at: datetime, missing: Exception) -> datetime | None:
