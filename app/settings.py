@@ -40,6 +40,19 @@ def checked_url(kind: type[PostgresDsn] | type[RedisDsn]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def http_addresses(text: object) -> object:
+    """Addresses of HTTP servers with commas between them, without blanks and closing slashes."""
+    addresses = [each.strip().rstrip("/") for each in text.split(",")] if isinstance(text, str) else []
+    if not addresses or not all(_is_http_address(each) for each in addresses):
+        raise ValueError("one or more addresses such as https://api.drand.sh, with commas between them")
+    return ",".join(addresses)
+
+
+def _is_http_address(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+
+
 class Settings(BaseSettings):
     """What a process of Jifen is told. A wrong or missing value ends the process at its start, with its name."""
 
@@ -64,6 +77,10 @@ class Settings(BaseSettings):
     wechat_base_url: str = "https://api.weixin.qq.com"
     wechat_appid: str = LOCAL_WECHAT_APPID
     wechat_secret: SecretStr = SecretStr("")
+
+    drand_relays: Annotated[str, BeforeValidator(http_addresses)] = "https://api.drand.sh,https://drand.cloudflare.com"
+    drand_timeout_seconds: float = Field(3.0, gt=0, le=30, description="the whole answer of one relay")
+    drand_connect_timeout_seconds: float = Field(1.5, gt=0, description="connecting to a relay, within that")
 
     database_pool_min: int = Field(1, ge=0)
     database_pool_max: int = Field(4, ge=1, description="about twice the cores of this process")
@@ -121,6 +138,7 @@ class Settings(BaseSettings):
             "WECHAT_SECRET is empty": not self.wechat_secret.get_secret_value(),
             "WECHAT_BASE_URL is not https": wechat.scheme != "https",
             "WECHAT_BASE_URL is this machine": wechat.hostname in LOCAL_HOSTS,
+            "DRAND_RELAYS holds an address that is not https": "http://" in self.drand_relays,
             "LOG_ORIGIN is the local one": self.log_origin == LOCAL_LOG_ORIGIN,
             "CHECKPOINT_DIRECTORY is empty": not self.checkpoint_directory,
             "CLOCK_OFFSET moves the clock": self.clock_offset != timedelta(0),

@@ -11,8 +11,10 @@ import structlog
 from tortoise import Tortoise
 
 from app.database import database_config
+from app.drand import relays_of
 from app.keeper import keeper_of
 from app.settings import Settings
+from gamification.beacons import ports as beacons
 from gamification.core.clock import Clock, OffsetClock, SystemClock
 from gamification.core.lanes import LaneLimits, opened_lanes
 from gamification.core.work import Work
@@ -34,6 +36,7 @@ def clock_of(settings: Settings) -> Clock:
 async def open_work(settings: Settings) -> Work:
     """The write path's surroundings, with every published policy read; the database is open."""
     appoint(keeper_of(settings))
+    beacons.appoint(relays_of(settings))
     work = Work(clock=clock_of(settings), ledger=PointsLedger(), listeners=REGISTRY.listeners)
     await work.policies.refresh()
     return work

@@ -9,8 +9,10 @@ from uuid import UUID
 import strawberry
 
 from gamification.draws import proofs
+from gamification.draws.disclosure import disclosure_of
 from schema.context import Info
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
+from schema.scalars import Fen
 
 LINES = Keyset("numberedTickets", Key("number", int))
 
@@ -21,6 +23,11 @@ class DrawProofLevel(Enum):
         "OPERATOR",
         description="Nothing changes after the commitment, but whoever knows the seed could have known the result.",
     )
+    PUBLIC = strawberry.enum_value(
+        "PUBLIC",
+        description="A value that nobody in the house controls, due after the tickets were frozen, is mixed in: nobody "
+        "could have known the result before.",
+    )
 
 
 @strawberry.type(
@@ -30,6 +37,40 @@ class NumberedTicket:
     number: int = strawberry.field(description="From 1 without gaps, in the order of the ids.")
     ticket_id: str = strawberry.field(description="The ticket's id as it stands in the leaf.")
     buyer: str = strawberry.field(description="The buyer's pseudonym, another one in each draw.")
+
+
+@strawberry.type(description="A prize, as the public has to be told.")
+class DisclosedPrize:
+    place: int = strawberry.field(description="Its place in the declared order, from 1.")
+    name: str = strawberry.field(description="In the caller's language.")
+    quantity: int = strawberry.field(description="How many are drawn.")
+    value_fen: Fen = strawberry.field(description="What one of them is worth.")
+    per_member: int | None = strawberry.field(description="How many one member may win; null for any number.")
+
+
+@strawberry.type(
+    description="What the public has to be told of a draw, in the caller's language: made from the published terms."
+)
+class DrawDisclosure:
+    title: str = strawberry.field(description="What it is called.")
+    prizes: list[DisclosedPrize] = strawberry.field(description="What can be won, how many, and what it is worth.")
+    conditions: list[str] = strawberry.field(description="Who may take part, what it costs, and how prizes are given.")
+    time: str = strawberry.field(description="From when until when tickets sell.")
+    method: str = strawberry.field(description="How winners are found.")
+    terms_hash: str = strawberry.field(description="SHA-256 of the terms that it was made from, in hexadecimal.")
+
+    @classmethod
+    def of(cls, row: proofs.Proof, info: Info) -> "DrawDisclosure":
+        told = disclosure_of(row.terms, info.context.locale, info.context.work.calendar)
+        prizes = [DisclosedPrize(**{**prize._asdict(), "value_fen": Fen(prize.value_fen)}) for prize in told.prizes]
+        return cls(
+            title=told.title,
+            prizes=prizes,
+            conditions=list(told.conditions),
+            time=told.time,
+            method=told.method,
+            terms_hash=row.terms_hash.hex(),
+        )
 
 
 @strawberry.type(description="Everything that it takes to recompute a draw; see the stand-alone verifier.")

@@ -24,6 +24,11 @@ class DrawDiscrepancy(Enum):
         "NUMBERS", description="Tickets are not numbered 1, 2, 3, ... in the order of their ids."
     )
     ROOT = strawberry.enum_value("ROOT", description="The tickets do not have the published root.")
+    BEACON = strawberry.enum_value("BEACON", description="The beacon's value is not the one that the terms name.")
+    RESERVES = strawberry.enum_value("RESERVES", description="The reserves are not the next in line.")
+    PROMOTIONS = strawberry.enum_value(
+        "PROMOTIONS", description="Lapsed prizes went to other reserves than they should."
+    )
     WINNERS = strawberry.enum_value("WINNERS", description="The winners are not those that seed and terms give.")
 
 
@@ -36,6 +41,7 @@ class VerifiedDraw:
     terms_hash: str = strawberry.field(description="SHA-256 of the terms, in hexadecimal.")
     commitment: str = strawberry.field(description="SHA-256 of the seed, published at opening, in hexadecimal.")
     seed: str | None = strawberry.field(description="The seed, in hexadecimal.")
+    beacon: str | None = strawberry.field(description="The value that was mixed into the seed; null without a beacon.")
     merkle_root: str | None = strawberry.field(description="RFC 9162 root over the tickets, in hexadecimal.")
     tickets: int | None = strawberry.field(description="How many tickets there are.")
     tickets_hashed: int = strawberry.field(
@@ -55,6 +61,7 @@ class VerifiedDraw:
             terms_hash=proof.terms_hash.hex(),
             commitment=proof.commitment.hex(),
             seed=proof.seed.hex() if proof.seed else None,
+            beacon=verdict.beacon,
             merkle_root=proof.merkle_root.hex() if proof.merkle_root else None,
             tickets=proof.tickets,
             tickets_hashed=verdict.tickets_hashed,

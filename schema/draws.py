@@ -57,7 +57,10 @@ class DrawsQuery:
         page = TICKETS.page(first, after)
         behind: Any = page.after[0] if page.after else None
         only = key_of(draw_id, "Draw", argument="drawId") if draw_id else None
-        return page.connection(await queries.tickets_page(own_id(info), behind, page.limit, only), DrawTicket.of)
+        return page.connection(
+            await queries.tickets_page(own_id(info), behind, page.limit, only),
+            lambda row: DrawTicket.of(row, info.context.now),
+        )
 
     @strawberry.field(description="What a ticket would cost, without buying it.", extensions=[MEMBERS])
     async def preview_draw_ticket(self, info: Info, draw_id: DrawId) -> PreviewDrawTicketResult:
@@ -71,6 +74,7 @@ class DrawsQuery:
             available=Points(seen.available),
             commitment=seen.commitment,
             terms_hash=seen.terms_hash,
+            free_tickets_left=seen.free_tickets_left,
             entries=previewed_entries(preview, info.context.locale),
         )
 
@@ -105,23 +109,24 @@ class DrawsMutation:
             key=idempotency_key,
         )
         return DrawTicketBought(
-            ticket=await ticket_bought(own, done),
+            ticket=await ticket_bought(own, done, info.context.now),
             points=Points(done.points),
             available=Points(done.available),
             commitment=done.commitment,
             terms_hash=done.terms_hash,
+            free_tickets_left=done.free_tickets_left,
         )
 
 
-Cursor = tuple[int, int]
-"""How far a draw is: the place of its state, and how much is done of what it owes."""
-BEFORE_EVERYTHING: Cursor = (-1, -1)
+Cursor = tuple[int, int, int]
+"""How far a draw is: the place of its state, how much is done of what it owes, and how much has lapsed."""
+BEFORE_EVERYTHING: Cursor = (-1, -1, -1)
 
 
 async def further_draws(cursors: Mapping[UUID, Cursor]) -> list[News[UUID, Cursor, queries.DrawState]]:
     """Where the draws that are followed stand: the poll of the subscriptions."""
     found = await queries.draw_states(list(cursors))
-    return [News(row.id, (rules.STATES.index(row.state), row.done), row) for row in found.values()]
+    return [News(row.id, (rules.STATES.index(row.state), row.done, row.lapsed), row) for row in found.values()]
 
 
 FURTHER: Live[UUID, Cursor, queries.DrawState] = Live(further_draws)

@@ -6,6 +6,7 @@ from strawberry import relay
 from schema.charity import CharityMutation, CharityQuery
 from schema.checkins import CheckInsMutation, CheckInsQuery
 from schema.deduction import DeductionQuery
+from schema.draw_claims import DrawClaimsMutation, DrawClaimsQuery
 from schema.draw_verdicts import DrawVerdictsQuery
 from schema.draws import DrawsMutation, DrawsQuery, DrawsSubscription
 from schema.extensions import make_schema
@@ -23,6 +24,7 @@ class Query(
     CheckInsQuery,
     DrawsQuery,
     DrawVerdictsQuery,
+    DrawClaimsQuery,
     CharityQuery,
     TransparencyQuery,
     DeductionQuery,
@@ -33,7 +35,7 @@ class Query(
 
 
 @strawberry.type(description="What members do.")
-class Mutation(MembersMutation, CheckInsMutation, DrawsMutation, CharityMutation):
+class Mutation(MembersMutation, CheckInsMutation, DrawsMutation, DrawClaimsMutation, CharityMutation):
     pass
 
 

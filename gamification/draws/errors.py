@@ -47,3 +47,29 @@ class DrawStateRefused(Refusal):
         "zh-CN": "抽奖当前状态为 {state},不能执行 {verb}",
         "en": "A draw that is {state} cannot {verb}.",
     }
+
+
+@dataclass(kw_only=True, eq=False)
+class ClaimLapsed(Refusal):
+    """The prize had to be claimed before this instant, and was not; it goes to whoever is next in line."""
+
+    kept = False
+    rank: int
+    claim_until: datetime
+    messages = {
+        "zh-CN": "奖品须在 {claim_until} 前领取,已逾期失效",
+        "en": "The prize had to be claimed before {claim_until}; it has lapsed.",
+    }
+
+
+@dataclass(kw_only=True, eq=False)
+class PrizePointsTooMany(Refusal):
+    """All prizes of a draw come to more points than the programme allows."""
+
+    kept = False
+    prize_points: int
+    limit_points: int
+    messages = {
+        "zh-CN": "奖品合计 {prize_points} 积分,超过上限 {limit_points} 积分",
+        "en": "The prizes come to {prize_points} points; the limit is {limit_points}.",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -40,3 +41,25 @@ class DrawVoided:
     name: ClassVar[str] = "draw.voided"
     draw_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawWon:
+    """A member won a prize when the winners were drawn; where it has to be claimed, before `claim_until`."""
+
+    name: ClassVar[str] = "draw.won"
+    draw_id: UUID
+    member_id: UUID
+    rank: int
+    claim_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawPromoted:
+    """A member who stood in line got a prize that nobody had claimed; it has to be claimed before `claim_until`."""
+
+    name: ClassVar[str] = "draw.promoted"
+    draw_id: UUID
+    member_id: UUID
+    rank: int
+    claim_until: datetime

@@ -15,7 +15,9 @@ from uuid import UUID
 import orjson
 
 from gamification.core.database import fetch
+from gamification.draws.beacons import beacon_row
 from gamification.draws.proofs import Proof, lines_between, proofs_by_draw_ids
+from gamification.draws.recorded import exported_beacon, promotions_of, reserves_of
 
 FORMATS = {"jifen-draw-1": "jifen-draw-export-1", "jifen-draw-2": "jifen-draw-export-2"}
 ROWS_PER_PAGE = 8192
@@ -92,12 +94,20 @@ async def export_of(draw_id: UUID) -> DrawExport | None:
     head = _head(proof, proof.seed, proof.merkle_root)
     if proof.algorithm == "jifen-draw-2":
         head |= await _further(proof)
-    return DrawExport(draw_id, head, lengths, is_final=orjson.loads(proof.terms).get("claim_seconds") is None)
+    may_lapse = orjson.loads(proof.terms).get("claim_seconds") is not None and proof.settled_at is None
+    return DrawExport(draw_id, head, lengths, is_final=not may_lapse)
 
 
 async def _further(proof: Proof) -> dict[str, Any]:
     """What the second algorithm decides by and decides beyond the first; short enough to be held."""
-    return {"closed_at": proof.closed_at, "beacon": None, "reserves": [], "promotions": []}
+    row = await beacon_row(proof.id)
+    assert row is not None, "the draw is there"
+    return {
+        "closed_at": proof.closed_at,
+        "beacon": exported_beacon(row),
+        "reserves": [[place, each.number] for place, each in enumerate(await reserves_of(proof.id), 1)],
+        "promotions": [list(each) for each in await promotions_of(proof.id)],
+    }
 
 
 def _head(proof: Proof, seed: bytes, root: bytes) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""What a draw does by itself: it closes at its time, draws, settles, or gives back. Each step is safe to run twice."""
+"""What a draw does by itself: it closes at its time, draws, settles, lets lapse, or gives back.
+
+Each step is safe to run twice.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from uuid import UUID
 from gamification.core import outbox
 from gamification.core.jobs import Cron, Job, JobContext, On
 from gamification.core.transactions import transaction
-from gamification.draws import queries, service
+from gamification.draws import beacons, queries, service
 from gamification.draws.service import FIRST_TICKET, FIRST_WIN, GrantWin, RestoreTicket, StillOwed, WorkedOff
 
 DUE_MAX = 100
@@ -30,8 +33,24 @@ async def close_due_draws(ctx: JobContext) -> None:
 
 
 async def draw_winners(ctx: JobContext, draw_id: str) -> None:
-    """Runs after the closing: reveal the seed, fix the winners."""
-    await service.draw_winners(ctx.work, draw_id=UUID(draw_id))
+    """Runs after the closing, or when the value of the beacon is due: reveal the seed, fix the winners.
+
+    While the value is not there, the next look is scheduled in the transaction that ends this one.
+    """
+    again_at = await service.look_for_beacon(ctx.work, draw_id=UUID(draw_id))
+    if again_at is None:
+        await service.draw_winners(ctx.work, draw_id=UUID(draw_id))
+        return
+    async with transaction():
+        await service.schedule_look(UUID(draw_id), again_at)
+        await ctx.complete()
+
+
+async def look_for_due_beacons(ctx: JobContext) -> None:
+    """Look for values that are due and for which no job of their own looks any more; what is found is then drawn."""
+    for draw_id in await beacons.draws_awaiting_a_beacon(ctx.clock.now(), DUE_MAX):
+        await service.look_for_beacon(ctx.work, draw_id=draw_id)
+        await ctx.heartbeat()
 
 
 async def settle_draw(ctx: JobContext, draw_id: str, after_member: str | None = None, after_rank: int = 0) -> None:
@@ -45,6 +64,18 @@ async def settle_draw(ctx: JobContext, draw_id: str, after_member: str | None = 
         await _go_on(ctx, "draws.settle", run, further)
     elif not await _finished(service.finish_settlement(ctx.work, draw_id=draw), from_first=after_member is None):
         await _go_on(ctx, "draws.settle", run, {"draw_id": draw_id})
+
+
+async def lapse_prizes(ctx: JobContext, draw_id: str) -> None:
+    """Runs when claims end: what nobody claimed goes to reserves, whose claims end later."""
+    await service.lapse_prizes(ctx.work, draw_id=UUID(draw_id), heartbeat=ctx.heartbeat)
+
+
+async def lapse_due_prizes(ctx: JobContext) -> None:
+    """Let lapse what no job of its own did, and settle the draws whose last prize was claimed."""
+    for draw_id in await queries.draws_due_to_lapse(ctx.clock.now(), DUE_MAX):
+        await service.lapse_prizes(ctx.work, draw_id=draw_id, heartbeat=ctx.heartbeat)
+        await ctx.heartbeat()
 
 
 async def restore_tickets(ctx: JobContext, draw_id: str, after_ticket: str | None = None) -> None:
@@ -82,8 +113,15 @@ JOBS = [
     Job("draws.close", close_draw, seconds_max=STEP_SECONDS_MAX),
     Job("draws.close_due", close_due_draws, seconds_max=STEP_SECONDS_MAX),
     Job("draws.draw", draw_winners, seconds_max=STEP_SECONDS_MAX),
+    Job("draws.look_for_due_beacons", look_for_due_beacons, seconds_max=STEP_SECONDS_MAX),
     Job("draws.settle", settle_draw),
+    Job("draws.lapse", lapse_prizes),
+    Job("draws.lapse_due", lapse_due_prizes),
     Job("draws.restore", restore_tickets),
 ]
 ON: list[On] = []
-CRON = [Cron("draws.close_due", every=timedelta(minutes=1))]
+CRON = [
+    Cron("draws.close_due", every=timedelta(minutes=1)),
+    Cron("draws.lapse_due", every=timedelta(minutes=1)),
+    Cron("draws.look_for_due_beacons", every=timedelta(minutes=1), offset=timedelta(seconds=30)),
+]

@@ -40,6 +40,7 @@ class Proof(NamedTuple):
     closed_at: datetime | None
     drawn_at: datetime | None
     wins: int | None
+    settled_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

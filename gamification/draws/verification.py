@@ -3,7 +3,8 @@
 It is what the stand-alone verifiers do, done for whoever asks a question instead of downloading a list. It rests on the
 published terms, never on the rows that they were made from. A short list is hashed whole. Of a long one the root is
 recomputed from the stored roots of its runs, and some runs, chosen anew each time, are hashed ticket by ticket: the
-verdict says how many tickets. The winners are always recomputed from all numbers.
+verdict says how many tickets. The signature of a beacon's round is checked. Winners, reserves and promotions are always
+recomputed from all numbers.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from secrets import SystemRandom
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
 
 import orjson
 
+from gamification.beacons.rules import Beacon, DrandBeacon, beacon_of, mixed_seed
+from gamification.beacons.signatures import is_signed
 from gamification.core.chance import commitment
 from gamification.core.database import fetch, fetch_value
 from gamification.core.errors import Overloaded
 from gamification.core.merkle import tree_root
 from gamification.core.together import collecting
+from gamification.draws.beacons import BeaconRow, beacon_row
+from gamification.draws.promotions import promote
 from gamification.draws.proofs import (
     LEAVES_PER_SUBTREE,
     NumberedTicket,
@@ -33,12 +38,15 @@ from gamification.draws.proofs import (
     lines_between,
     proofs_by_draw_ids,
 )
-from gamification.draws.rules import PrizeUnits, Win, choose_winners
+from gamification.draws.recorded import promotions_of, replaced_wins, reserves_of, standing_wins, wins_of
+from gamification.draws.rules import PrizeUnits, choose_winners
 from gamification.draws.service.closing import Buyers
 
-Discrepancy = Literal["TERMS_HASH", "TERMS", "COMMITMENT", "NUMBERS", "ROOT", "WINNERS"]
-"""What does not hold: the terms' hash; what they say; the seed; the numbers; the root over the tickets; the winners."""
-DISCREPANCIES: tuple[Discrepancy, ...] = ("TERMS_HASH", "TERMS", "COMMITMENT", "NUMBERS", "ROOT", "WINNERS")
+Discrepancy = Literal[
+    "TERMS_HASH", "TERMS", "COMMITMENT", "NUMBERS", "ROOT", "BEACON", "WINNERS", "RESERVES", "PROMOTIONS"
+]
+"""What does not hold: the terms' hash; what they say; the seed; the numbers; the root over the tickets; and so on."""
+DISCREPANCIES: tuple[Discrepancy, ...] = get_args(Discrepancy)
 WHOLE_RUNS_MAX = 64
 """Runs of 1024 tickets that are all hashed; of a longer list as many, chosen by the operating system's chance."""
 ROWS_PER_PAGE = 16 * LEAVES_PER_SUBTREE
@@ -50,7 +58,6 @@ ROOT_BYTES = 32
 
 _BUYERS = """SELECT string_agg(decode(buyer, 'hex'), ''::bytea ORDER BY number) FROM ticket_number
 WHERE draw_id = $1 AND number BETWEEN $2 AND $3"""
-_WINS = "SELECT rank, number, prize_place FROM draw_win WHERE draw_id = $1 AND rank > $2 ORDER BY rank LIMIT $3"
 _LAST = """SELECT (SELECT max(number) FROM ticket_number WHERE draw_id = d.id), subtree_roots
 FROM draw d WHERE d.id = $1"""
 
@@ -59,6 +66,7 @@ class Verdict(NamedTuple):
     """What came of recomputing a draw: it holds where nothing is discrepant."""
 
     proof: Proof
+    beacon: str | None
     tickets_hashed: int
     discrepancies: tuple[Discrepancy, ...]
     checked_at: datetime
@@ -69,21 +77,35 @@ class Verdict(NamedTuple):
         return not self.discrepancies
 
 
+class Said(NamedTuple):
+    """What the terms say of how a draw is decided."""
+
+    prizes: list[PrizeUnits]
+    beacon: Beacon
+    reserves: int
+
+
 async def recomputed(draw_id: UUID, now: datetime) -> Verdict | None:
     """Recompute a drawn draw, page by page; None before its seed is revealed, or where nothing was drawn."""
     proof = (await proofs_by_draw_ids([draw_id])).get(draw_id)
     if proof is None or proof.drawn_at is None:
         return None
-    found, prizes = _of_terms(proof)
+    row = await beacon_row(draw_id)
+    assert row is not None, "the draw is there"
+    found, said = _of_terms(proof)
     hashed, of_list = await _of_list(proof)
     found |= of_list
-    if prizes is None or not await _are_winners(proof, prizes):
+    if said is None:
         found.add("WINNERS")
-    return Verdict(proof, hashed, tuple(each for each in DISCREPANCIES if each in found), now)
+    else:
+        if not await asyncio.to_thread(_is_beacon, proof, said.beacon, row):
+            found.add("BEACON")
+        found |= await _of_outcome(proof, said, row.value)
+    return Verdict(proof, row.value, hashed, tuple(each for each in DISCREPANCIES if each in found), now)
 
 
-def _of_terms(proof: Proof) -> tuple[set[Discrepancy], list[PrizeUnits] | None]:
-    """What does not hold of terms and seed, and the prizes as the terms say them."""
+def _of_terms(proof: Proof) -> tuple[set[Discrepancy], Said | None]:
+    """What does not hold of terms and seed, and what the terms say."""
     found: set[Discrepancy] = set()
     if hashlib.sha256(proof.terms.encode()).digest() != proof.terms_hash:
         found.add("TERMS_HASH")
@@ -92,12 +114,27 @@ def _of_terms(proof: Proof) -> tuple[set[Discrepancy], list[PrizeUnits] | None]:
     try:
         terms: dict[str, Any] = orjson.loads(proof.terms)
         prizes = [PrizeUnits(each["place"], each["quantity"], each["per_member"]) for each in terms["prizes"]]
-        said = (terms["draw"], terms["algorithm"], terms["commitment"])
+        names = (terms["draw"], terms["algorithm"], terms["commitment"])
+        said = Said(prizes, beacon_of(terms), terms.get("reserves", 0))
     except (ValueError, KeyError, TypeError):
         return found | {"TERMS"}, None
-    if said != (str(proof.id), proof.algorithm, proof.commitment.hex()):
+    if names != (str(proof.id), proof.algorithm, proof.commitment.hex()):
         found.add("TERMS")
-    return found, prizes
+    return found, said
+
+
+def _is_beacon(proof: Proof, beacon: Beacon, row: BeaconRow) -> bool:
+    """Whether the value on record is the one that the terms name: a round is the one after closing, and is signed."""
+    assert proof.closed_at is not None, "a drawn draw was closed"
+    if (beacon.kind, beacon.proof_level) != (row.kind, proof.proof_level):
+        return False
+    if not isinstance(beacon, DrandBeacon):
+        return (row.value is None) == (beacon.kind == "NONE")
+    number = beacon.appointment(proof.closed_at).number
+    if number is None or row.signature is None or row.beacon_round != number:
+        return False
+    signed = is_signed(beacon.chain, number, row.signature)
+    return signed and row.value == hashlib.sha256(row.signature).hexdigest()
 
 
 async def _of_list(proof: Proof) -> tuple[int, set[Discrepancy]]:
@@ -133,28 +170,34 @@ def _root(draw_id: UUID, lines: Sequence[NumberedTicket]) -> bytes:
     return tree_root(hash_of(draw_id, line) for line in lines)
 
 
-async def _are_winners(proof: Proof, prizes: Sequence[PrizeUnits]) -> bool:
-    """Whether the winners on record are those that the seed gives, all of them and no other."""
+async def _of_outcome(proof: Proof, said: Said, value: str | None) -> set[Discrepancy]:
+    """What of winners, reserves and promotions on record is not what seed, beacon and terms give."""
     tickets = proof.tickets or 0
     assert proof.seed is not None, "a drawn draw has revealed its seed"
-    limited = any(prize.per_member is not None for prize in prizes)
+    limited = any(prize.per_member is not None for prize in said.prizes)
     buyers: Sequence[Any] = await _buyers(proof.id, tickets) if limited else range(tickets)
     if len(buyers) != tickets:
-        return False
-    chosen = await asyncio.to_thread(choose_winners, proof.seed, proof.id, buyers, prizes)
-    return len(chosen) == proof.wins and chosen == await _recorded(proof.id)
+        return {"WINNERS"}
+    mixed = mixed_seed(proof.seed, proof.id, value)
+    chosen = await asyncio.to_thread(choose_winners, mixed, proof.id, buyers, said.prizes, said.reserves)
+    found: set[Discrepancy] = set()
+    if len(chosen.wins) != proof.wins or chosen.wins != await wins_of(proof.id):
+        found.add("WINNERS")
+    reserves = await reserves_of(proof.id)
+    if chosen.reserves != [each.number for each in reserves]:
+        found.add("RESERVES")
+    promotions = await promotions_of(proof.id)
+    if promotions:
+        limits = {prize.place: prize.per_member for prize in said.prizes}
+        lapses, standing = await replaced_wins(proof.id), await standing_wins(proof.id)
+        if promote(lapses, reserves, standing, limits, len(chosen.wins)) != promotions:
+            found.add("PROMOTIONS")
+    return found
 
 
 async def _buyers(draw_id: UUID, tickets: int) -> Buyers:
     pages = [(first, min(first + ROWS_PER_PAGE - 1, tickets)) for first in range(1, tickets + 1, ROWS_PER_PAGE)]
     return Buyers(b"".join([await fetch_value(_BUYERS, draw_id, *page) or b"" for page in pages]))
-
-
-async def _recorded(draw_id: UUID) -> list[Win]:
-    wins: list[Win] = []
-    while rows := await fetch(_WINS, draw_id, wins[-1].rank if wins else 0, ROWS_PER_PAGE):
-        wins += [Win(*row) for row in rows]
-    return wins
 
 
 @dataclass

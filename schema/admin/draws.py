@@ -10,10 +10,24 @@ import strawberry
 from strawberry import relay
 
 from gamification.draws import errors, queries, rules, service
+from gamification.gates.rules import Gate
 from gamification.prizes import errors as prize_errors
+from schema.admin.draw_beacon_inputs import DrawBeaconInput, beacon_of
+from schema.admin.draw_settlements import DrawSettlement, settlements_of_draws
 from schema.admin.members import Member, Reason, member_of
 from schema.context import Info
-from schema.draw_facts import DRAWS, WINNERS, DrawFacts, DrawId, DrawState, DrawWinner, WinnerPages, facts_of
+from schema.draw_claims import DrawStateRefused
+from schema.draw_facts import (
+    DRAWS,
+    WINNERS,
+    DrawFacts,
+    DrawId,
+    DrawState,
+    DrawWinner,
+    WinnerPages,
+    facts_of,
+    prizes_of_draws,
+)
 from schema.nodes import key_of
 from schema.paging import PAGE_DEFAULT, After, Connection, First, Key, Keyset
 from schema.permissions import Allow, Staff
@@ -26,6 +40,14 @@ READERS = Allow(Staff())
 OPERATORS = Allow(Staff("owner", "operator"))
 
 
+class PrizePointsTooMany(
+    Refusal,
+    of=errors.PrizePointsTooMany,
+    describe={"prize_points": "What all prizes come to.", "limit_points": "What the programme allows."},
+):
+    pass
+
+
 class PrizeTooValuable(
     Refusal,
     of=prize_errors.PrizeTooValuable,
@@ -34,15 +56,9 @@ class PrizeTooValuable(
     pass
 
 
-class DrawStateRefused(
-    Refusal, of=errors.DrawStateRefused, describe={"state": "How far it is.", "verb": "What was asked for."}
-):
-    pass
-
-
-@strawberry.type(description="A grant or restoration that failed and is still owed.")
+@strawberry.type(description="A grant, restoration or look for a beacon's value that failed and is still owed.")
 class DrawFailure:
-    what: str = strawberry.field(description="win:rank or ticket:id.")
+    what: str = strawberry.field(description="win:rank, ticket:id, or beacon for a value that was not there.")
     attempts: int = strawberry.field(description="How often it was tried.")
     error: str = strawberry.field(description="How the last attempt failed.")
     failed_at: datetime = strawberry.field(description="When the last attempt failed.")
@@ -54,11 +70,14 @@ class DrawFailure:
 
 @strawberry.type(description="A prize won, and by whom.")
 class DrawWin(DrawWinner):
+    promoted_rank: int | None = strawberry.field(
+        description="The rank of the win that its prize became when it lapsed; null where nobody got it."
+    )
     member_id: strawberry.Private[UUID]
 
     @classmethod
-    def of(cls, row: queries.Winner) -> "DrawWin":
-        return cls(**vars(DrawWinner.of(row)), member_id=row.member_id)
+    def of(cls, row: queries.Winner, now: datetime) -> "DrawWin":
+        return cls(**vars(DrawWinner.of(row, now)), promoted_rank=row.promoted_rank, member_id=row.member_id)
 
     @strawberry.field(description="Who won.")
     async def member(self, info: Info) -> Member | None:
@@ -107,11 +126,22 @@ class Draw(DrawFacts, relay.Node):
         seen = any(each.admits(info.context.actor) for each in READERS.permissions)
         return [await draw_of(each, info) if seen else None for each in ids]
 
+    @strawberry.field(description="What all prizes come to.")
+    async def prize_points(self, info: Info) -> Points:
+        rows = await info.context.load(prizes_of_draws, self.id)
+        return Points(sum(row.points * row.quantity for row in rows))
+
+    @strawberry.field(description="How far its grants are; null for a draft.")
+    async def settlement(self, info: Info) -> DrawSettlement | None:
+        row = await info.context.load(settlements_of_draws, self.id)
+        return DrawSettlement.of(row) if row else None
+
     @strawberry.field(description="What was won and by whom, by rank.")
     async def wins_by_rank(self, info: Info, first: First = PAGE_DEFAULT, after: After = None) -> Connection[DrawWin]:
         page = WINNERS.page(first, after)
         behind: Any = page.after[0] if page.after else None
-        return page.connection(await info.context.load(WinnerPages(behind, page.limit), self.id), DrawWin.of)
+        rows = await info.context.load(WinnerPages(behind, page.limit), self.id)
+        return page.connection(rows, lambda row: DrawWin.of(row, info.context.now))
 
     @strawberry.field(description="What failed and is still owed.")
     async def failures(self, info: Info, first: First = PAGE_DEFAULT, after: After = None) -> Connection[DrawFailure]:
@@ -159,6 +189,28 @@ class PlanDrawInput:
     tickets_per_member: int | None = strawberry.field(default=None, description="Tickets a member may buy in all.")
     tickets_per_member_day: int | None = strawberry.field(default=None, description="Tickets a member may buy a day.")
     tickets_min: int = strawberry.field(default=1, description="With fewer tickets it is voided.")
+    free_tickets_per_member: int = strawberry.field(
+        default=0, description="A member's first tickets that cost nothing."
+    )
+    tier_min: str | None = strawberry.field(
+        default=None, description="The code of the lowest tier that may buy; null for all."
+    )
+    early_tier_min: str | None = strawberry.field(
+        default=None, description="The code of the lowest tier that may buy earlier; null for none."
+    )
+    early_seconds: int = strawberry.field(
+        default=0, description="How many seconds before opensAt such a tier may buy, at most a month."
+    )
+    reserves: int = strawberry.field(
+        default=0, description="How many tickets stand in line for prizes that nobody claims; at most 10,000."
+    )
+    claim_seconds: int | None = strawberry.field(
+        default=None,
+        description="In how many seconds a prize has to be claimed, 60 to a year; null to grant without.",
+    )
+    beacon: DrawBeaconInput | None = strawberry.field(
+        default=None, description="A value nobody in the house controls, mixed into the seed; none when left out."
+    )
     key: strawberry.ID | None = strawberry.field(
         default=None, description="A UUID of the caller's choice: the same one again plans nothing twice."
     )
@@ -172,15 +224,22 @@ def uuid_of(key: strawberry.ID | None) -> UUID | None:
         raise BadInput("`key` is no UUID.", argument="key") from None
 
 
+GATE = ("tier_min", "early_tier_min", "early_seconds")
+
+
 def plan_of(input: PlanDrawInput, ticket_points: int) -> rules.Plan:
-    """A plan as it came over the wire; the verb checks it."""
+    """A plan as it came over the wire; the verb checks it. Refuses: InvalidInput."""
     prizes = tuple(rules.Prize(**vars(each)) for each in input.prizes)
-    given = {name: value for name, value in vars(input).items() if name not in ("prizes", "ticket_points", "key")}
-    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points)
+    apart = ("prizes", "ticket_points", "beacon", "key", *GATE)
+    given = {name: value for name, value in vars(input).items() if name not in apart}
+    gate = Gate(**{name: getattr(input, name) for name in GATE})
+    beacon = beacon_of(input.beacon)
+    return rules.Plan(**given, prizes=prizes, ticket_points=ticket_points, gate=gate, beacon=beacon)
 
 
 PlanDrawResult = Annotated[
-    Draw | PrizeTooValuable | InvalidInput, strawberry.union("PlanDrawResult", description="The draft, or why not.")
+    Draw | PrizeTooValuable | PrizePointsTooMany | InvalidInput,
+    strawberry.union("PlanDrawResult", description="The draft, or why not."),
 ]
 OpenDrawResult = Annotated[
     Draw | DrawStateRefused | NotFound | InvalidInput,

@@ -166,10 +166,13 @@ class CheckInPolicyInput:
 @strawberry.input(description="What holds for draws whose plan does not say otherwise.")
 class DrawsPolicyInput:
     ticket_points: Points = strawberry.field(description="What a ticket costs, in points; at least 1.")
+    prize_points_max: Points | None = strawberry.field(
+        default=None, description="What all prizes of a draw may come to, in points; null for any."
+    )
 
     def body(self) -> draw_rules.DrawsPolicy:
         """The policy as the product knows it, unchecked."""
-        return draw_rules.DrawsPolicy(self.ticket_points)
+        return draw_rules.DrawsPolicy(self.ticket_points, self.prize_points_max)
 
 
 @strawberry.input(description="How far staff adjust points, growth and debt alone.")

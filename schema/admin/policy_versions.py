@@ -65,10 +65,14 @@ class TierPolicy:
 @strawberry.type(description="What holds for draws whose plan does not say otherwise.")
 class DrawsPolicy:
     ticket_points: Points = strawberry.field(description="What a ticket costs, in points.")
+    prize_points_max: Points | None = strawberry.field(
+        description="What all prizes of a draw may come to, in points; null for any."
+    )
 
     @classmethod
     def of(cls, body: draw_rules.DrawsPolicy) -> "DrawsPolicy":
-        return cls(ticket_points=Points(body.ticket_points))
+        most = body.prize_points_max
+        return cls(ticket_points=Points(body.ticket_points), prize_points_max=None if most is None else Points(most))
 
 
 @strawberry.type(description="How far staff adjust points, growth and debt alone.")

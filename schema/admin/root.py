@@ -10,6 +10,8 @@ from schema.admin.audits import AuditsQuery
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
+from schema.admin.draw_figures import AdminDrawFiguresMutation
+from schema.admin.draw_settlements import AdminDrawsSubscription
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.liability import LiabilityMutation, LiabilityQuery
@@ -57,6 +59,7 @@ class Mutation(
     OrderEventsMutation,
     AdminDeductionMutation,
     AdminDrawsMutation,
+    AdminDrawFiguresMutation,
     AdminCharityMutation,
     JobsMutation,
     LiabilityMutation,
@@ -64,4 +67,9 @@ class Mutation(
     pass
 
 
-schema = make_schema(query=Query, mutation=Mutation)
+@strawberry.type(description="What staff follow live.")
+class Subscription(AdminDrawsSubscription):
+    pass
+
+
+schema = make_schema(query=Query, mutation=Mutation, subscription=Subscription)

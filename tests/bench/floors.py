@@ -44,10 +44,11 @@ booked AS (
 SELECT count(*) FROM ended"""
 
 CHOOSE = """
-INSERT INTO draw_win (draw_id, rank, number, prize_place, ticket_id, member_id, points)
-SELECT $1, row_number() OVER (ORDER BY place), number, 1, ticket_id, member_id, $2 FROM (
+INSERT INTO draw_win (draw_id, rank, number, prize_place, ticket_id, member_id, points, won_at)
+SELECT $1, row_number() OVER (ORDER BY place), number, 1, ticket_id, member_id, $2, d.closed_at FROM draw d, (
     SELECT number, ticket_id, member_id, sha256($5 || sha256($4 || convert_to(number::text, 'UTF8'))) AS place
-    FROM ticket_number WHERE draw_id = $1 ORDER BY place LIMIT $3) chosen"""
+    FROM ticket_number WHERE draw_id = $1 ORDER BY place LIMIT $3) chosen
+WHERE d.id = $1"""
 
 GRANT = """
 WITH won AS MATERIALIZED (

@@ -45,7 +45,18 @@ DRAW_PLAN = {
     "closesAt": "2030-01-02T00:00:00+08:00",
     "prizes": [{"nameZh": "一等奖", "nameEn": "First prize", "points": 1000, "quantity": 1}],
 }
+FIGURE = {
+    "nameZh": "上证指数收盘",
+    "nameEn": "SSE Composite close",
+    "source": "https://www.sse.com.cn",
+    "dueAt": "2030-01-02T15:00:00+08:00",
+}
 VARIABLES: Mapping[str, Mapping[str, Value]] = {
+    "docs/beacons.md": {
+        "drand": lambda served: {**DRAW_PLAN, "beacon": {"kind": "DRAND"}},
+        "figure": lambda served: {**DRAW_PLAN, "beacon": {"kind": "FIGURE", "figure": FIGURE}},
+        "id": lambda served: served.at("planDraw.id"),
+    },
     "docs/charity.md": {
         "terms": lambda served: CAMPAIGN_TERMS,
         "id": lambda served: served.at("createCharityCampaign.id"),
@@ -57,6 +68,7 @@ VARIABLES: Mapping[str, Mapping[str, Value]] = {
     "docs/draws.md": {
         "draw": lambda served: served.at("draws.edges.0.node.id"),
         "key": lambda served: "docs-draws",
+        "rank": lambda served: 1,
         "input": lambda served: DRAW_PLAN,
         "id": lambda served: served.at("draws.edges.0.node.id"),
     },

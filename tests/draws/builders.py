@@ -12,7 +12,7 @@ from uuid import UUID
 from tortoise.context import TortoiseContext
 
 from gamification.core.actors import SYSTEM, Actor
-from gamification.core.clock import Clock
+from gamification.core.clock import Clock, FixedClock
 from gamification.core.database import execute, fetch, fetch_row, fetch_value
 from gamification.core.draft import Command, Verb
 from gamification.core.ids import new_id
@@ -29,8 +29,22 @@ from tests.databases import Database
 
 DAY = timedelta(days=1)
 STAFF = Actor("staff", UUID(int=7), role="operator")
+HOUR_SECONDS = 3600
 CROWD_CONNECTIONS = 12
-TABLES = ("ticket", "entry", "lot", "allocation", "outbox", "receipt", "draw_win", "draw_grant", "ticket_restoration")
+TABLES = (
+    "ticket",
+    "entry",
+    "lot",
+    "allocation",
+    "outbox",
+    "receipt",
+    "draw_win",
+    "draw_grant",
+    "draw_beacon",
+    "ticket_restoration",
+    "draw_reserve",
+    "draw_lapse",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +153,33 @@ async def drawn(work: Work, draw_id: UUID, at: datetime) -> None:
     assert work.clock.now() == at
     assert await draws.close_draw(work, draw_id=draw_id)
     assert await draws.draw_winners(work, draw_id=draw_id)
+
+
+async def a_draw_to_claim(work: Work, clock: FixedClock, *prizes: Prize, tickets: int = 6, **given: Any) -> UUID:
+    """A draw that is drawn, of so many members with a ticket each; what they win they claim within an hour."""
+    draw_id = await an_open_draw(work, *prizes, **{"claim_seconds": HOUR_SECONDS, **given})
+    await bought(work, draw_id, await members_with(work, [50] * tickets))
+    clock.advance(DAY)
+    await drawn(work, draw_id, clock.now())
+    await draws.settle_draw(work, draw_id=draw_id, heartbeat=no_heartbeat)
+    return draw_id
+
+
+async def wins_of(draw_id: UUID) -> list[Any]:
+    """All wins of a draw by rank, as they are written."""
+    return list(await fetch("SELECT * FROM draw_win WHERE draw_id = $1 ORDER BY rank", draw_id))
+
+
+async def claim(work: Work, win: Any) -> draws.PrizeClaimed:
+    """A win, claimed by its winner."""
+    member_id = win["member_id"]
+    actor = Actor("member", member_id)
+    return await draws.claim_prize(work, draw_id=win["draw_id"], rank=win["rank"], member_id=member_id, actor=actor)
+
+
+async def lapse(work: Work, draw_id: UUID) -> int:
+    """Let lapse what is due."""
+    return await draws.lapse_prizes(work, draw_id=draw_id, heartbeat=no_heartbeat)
 
 
 async def available(member_id: UUID) -> int:

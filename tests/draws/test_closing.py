@@ -150,7 +150,7 @@ async def test_winners_are_those_of_the_published_list(
     seed = (await draw_row(draw_id))["seed"]
     assert [Win(*row) for row in rows] == choose_winners(
         seed, draw_id, buyers, [PrizeUnits(1, 3, 1), PrizeUnits(2, 9, None)]
-    )
+    ).wins
     assert len(rows) == 12 and len({buyers[row["number"] - 1] for row in rows[:3]}) == 3
 
 

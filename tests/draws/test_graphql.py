@@ -26,8 +26,10 @@ from gamification.core.work import Work
 from gamification.draws import service as draws
 from schema import live
 from schema.admin import members as admin_members
+from schema.admin.draw_settlements import AdminDrawsSubscription
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.context import Context
+from schema.draw_claims import DrawClaimsMutation, DrawClaimsQuery
 from schema.draws import FURTHER, DrawsMutation, DrawsQuery, DrawsSubscription
 from schema.extensions import make_schema
 from schema.nodes import resolve_node
@@ -47,8 +49,13 @@ from tests.draws.builders import (
 
 
 @strawberry.type
-class Query(DrawsQuery):
+class Query(DrawsQuery, DrawClaimsQuery):
     node: relay.Node | None = strawberry.field(resolver=resolve_node)
+
+
+@strawberry.type
+class Mutation(DrawsMutation, DrawClaimsMutation):
+    pass
 
 
 @strawberry.type
@@ -56,8 +63,13 @@ class AdminQuery(AdminDrawsQuery):
     node: relay.Node | None = strawberry.field(resolver=resolve_node)
 
 
-MEMBERS = make_schema(query=Query, mutation=DrawsMutation, subscription=DrawsSubscription)
-ADMIN = make_schema(query=AdminQuery, mutation=AdminDrawsMutation, types=[admin_members.Member])
+MEMBERS = make_schema(query=Query, mutation=Mutation, subscription=DrawsSubscription)
+ADMIN = make_schema(
+    query=AdminQuery,
+    mutation=AdminDrawsMutation,
+    subscription=AdminDrawsSubscription,
+    types=[admin_members.Member],
+)
 OWNER = Actor("staff", UUID(int=1), role="owner")
 TILL = Actor("integration", UUID(int=2), scopes=frozenset({"orders:write"}))
 

@@ -18,6 +18,7 @@ from gamification.draws.models import Draw
 from gamification.draws.rules import (
     STATES,
     TRANSITIONS,
+    Chosen,
     DrawsPolicy,
     Limit,
     PrizeUnits,
@@ -43,9 +44,10 @@ prizes = st.lists(
 buyers = st.lists(st.sampled_from("abc"), max_size=40)
 
 
-@given(buyers, prizes)
-def test_winners_are_those_of_the_plain_reading(buyers: list[str], prizes: list[PrizeUnits]) -> None:
-    """For each unit of each prize in declared order: the first ticket in order that may still win it."""
+@given(buyers, prizes, st.integers(0, 9))
+def test_winners_are_those_of_the_plain_reading(buyers: list[str], prizes: list[PrizeUnits], reserves: int) -> None:
+    """For each unit of each prize in declared order: the first ticket in order that may still win it; the first of
+    those that won nothing are the reserves."""
     left = shuffled(SEED, str(DRAW), len(buyers))
     expected: list[Win] = []
     for prize in prizes:
@@ -57,13 +59,13 @@ def test_winners_are_those_of_the_plain_reading(buyers: list[str], prizes: list[
                 won[buyers[number - 1]] += 1
                 left.remove(number)
                 expected.append(Win(len(expected) + 1, number, prize.place))
-    assert choose_winners(SEED, DRAW, buyers, prizes) == expected
+    assert choose_winners(SEED, DRAW, buyers, prizes, reserves) == Chosen(expected, left[:reserves])
 
 
 @given(buyers, prizes)
 def test_no_ticket_wins_twice_and_no_limit_is_passed(buyers: list[str], prizes: list[PrizeUnits]) -> None:
     """Ranks run from 1, prizes in declared order, and only tickets that cannot win leave a prize unawarded."""
-    wins = choose_winners(SEED, DRAW, buyers, prizes)
+    wins = choose_winners(SEED, DRAW, buyers, prizes).wins
     assert [win.rank for win in wins] == list(range(1, len(wins) + 1))
     assert [win.prize for win in wins] == sorted(win.prize for win in wins)
     assert len({win.number for win in wins}) == len(wins)
@@ -76,16 +78,20 @@ def test_no_ticket_wins_twice_and_no_limit_is_passed(buyers: list[str], prizes: 
 def test_the_winners_of_a_small_draw_are_pinned() -> None:
     """Ten tickets of three buyers; the first prize goes to each of them once at most."""
     assert shuffled(SEED, str(DRAW), 10) == [6, 7, 8, 10, 2, 3, 1, 4, 5, 9]
-    assert choose_winners(SEED, DRAW, list("aaaabbbbcc"), [PrizeUnits(1, 4, 1), PrizeUnits(2, 3, None)]) == [
+    chosen = choose_winners(SEED, DRAW, list("aaaabbbbcc"), [PrizeUnits(1, 4, 1), PrizeUnits(2, 3, None)], 3)
+    assert chosen.wins == [
         Win(1, 6, 1), Win(2, 10, 1), Win(3, 2, 1), Win(4, 7, 2), Win(5, 8, 2), Win(6, 3, 2),
     ]  # fmt: skip
+    assert chosen.reserves == [1, 4, 5]
 
 
 def test_a_ticket_passed_over_stands_first_in_line_for_the_next_prize() -> None:
     """Tickets 7 and 8 belong to the winner of ticket 6, so ticket 10 wins the first prize too; then they come first."""
-    assert choose_winners(SEED, DRAW, list("aaaabbbbcc"), [PrizeUnits(1, 2, 1), PrizeUnits(2, 3, None)]) == [
+    chosen = choose_winners(SEED, DRAW, list("aaaabbbbcc"), [PrizeUnits(1, 2, 1), PrizeUnits(2, 3, None)])
+    assert chosen.wins == [
         Win(1, 6, 1), Win(2, 10, 1), Win(3, 7, 2), Win(4, 8, 2), Win(5, 2, 2),
     ]  # fmt: skip
+    assert choose_winners(SEED, DRAW, list("aaaabbbbcc"), [PrizeUnits(1, 2, 1)], 3).reserves == [7, 8, 2]
 
 
 @given(st.dictionaries(st.sampled_from([date(2026, 3, 1), date(2026, 3, 2)]), st.integers(1, 9)))
@@ -131,6 +137,11 @@ def _state_check() -> str:
         ({"tickets_min": -1}, "ticketsMin"),
         ({"tickets_per_member": 0}, "ticketsPerMember"),
         ({"tickets_per_member_day": 0}, "ticketsPerMemberDay"),
+        ({"free_tickets_per_member": -1}, "freeTicketsPerMember"),
+        ({"reserves": -1}, "reserves"),
+        ({"reserves": 10_001}, "reserves"),
+        ({"claim_seconds": 59}, "claimSeconds"),
+        ({"claim_seconds": 366 * 86_400 + 1}, "claimSeconds"),
         ({"closes_at": NOW}, "closesAt"),
         ({"prizes": (replace(a_prize(), quantity=0),)}, "prizes"),
         ({"prizes": (a_prize(), a_prize(points=0))}, "prizes.1.points"),
@@ -147,15 +158,21 @@ def test_a_plan_that_cannot_be_a_draw_says_where(given: dict[str, object], path:
 
 def test_a_sound_plan_has_no_problem_and_its_terms_say_everything() -> None:
     """The published text holds price, times, limits, every prize with its worth, the method and the commitment."""
-    plan = a_plan(CLOCK, a_prize(500, 2, 1), tickets_per_member=9, tickets_per_member_day=3, tickets_min=4)
+    plan = a_plan(
+        CLOCK, a_prize(500, 2, 1), tickets_per_member=9, tickets_per_member_day=3, tickets_min=4,
+        free_tickets_per_member=2, reserves=5, claim_seconds=86400,
+    )  # fmt: skip
     assert plan.problem() is None
     terms = orjson.loads(terms_of(DRAW, plan, commitment(SEED)))
     assert terms.pop("method").keys() == {"zh-CN", "en"}
     assert terms == {
-        "algorithm": "jifen-draw-1", "proof_level": "OPERATOR", "draw": str(DRAW), "commitment": commitment(SEED).hex(),
+        "algorithm": "jifen-draw-2", "beacon": {"kind": "none"}, "proof_level": "OPERATOR", "draw": str(DRAW),
+        "commitment": commitment(SEED).hex(),
         "title": {"zh-CN": "周末抽奖", "en": "Weekend draw"}, "ticket_points": 50,
         "opens_at": "2026-03-02T02:00:00Z", "closes_at": "2026-03-03T02:00:00Z",
-        "tickets_per_member": 9, "tickets_per_member_day": 3, "tickets_min": 4,
+        "tickets_per_member": 9, "tickets_per_member_day": 3, "tickets_min": 4, "free_tickets_per_member": 2,
+        "reserves": 5, "claim_seconds": 86400,
+        "gate": {"tier_min": None, "early_tier_min": None, "early_seconds": 0},
         "prizes": [
             {"place": 1, "kind": "POINTS", "name": {"zh-CN": "奖品", "en": "Prize"}, "points": 500, "value_fen": 500,
              "quantity": 2, "per_member": 1}
@@ -178,6 +195,9 @@ def test_a_winner_is_named_by_one_character() -> None:
 def test_the_default_price_is_bounded() -> None:
     """A policy without a price, or with a mad one, cannot be published."""
     assert DrawsPolicy().ticket_points == 50 and not DrawsPolicy().problems()
+    assert [problem.path for points in (0, 5 * 10**12 + 1) for problem in DrawsPolicy(50, points).problems()] == [
+        "prize_points_max"
+    ] * 2
     assert [problem.path for points in (0, 10**7) for problem in DrawsPolicy(points).problems()] == [
         "ticket_points"
     ] * 2

@@ -39,7 +39,7 @@ async def test_a_ticket_costs_its_price_and_carries_what_it_stands_under(work: W
     answer, proof = await buy(work, draw_id, member_id), (await proofs.proofs_by_draw_ids([draw_id])).get(draw_id)
     assert proof is not None
     assert answer == draws.TicketBought(
-        answer.ticket_id, draw_id, 50, proof.commitment.hex(), proof.terms_hash.hex(), 2, 70, clock.now()
+        answer.ticket_id, draw_id, 50, proof.commitment.hex(), proof.terms_hash.hex(), 2, 70, clock.now(), 0
     )
     assert await available(member_id) == 70
     (ticket,) = await queries.tickets_page(member_id, None, 10)

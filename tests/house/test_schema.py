@@ -27,6 +27,7 @@ from app import print_schema
 from gamification.audits.queries import CHECKS_MAX
 from gamification.checkins.rules import CYCLE_DAYS_MAX
 from gamification.core.errors import Refusal
+from gamification.draws.disclosure import CONDITIONS_MAX
 from gamification.draws.rules import PRIZES_MAX, TICKETS_MAX
 from gamification.draws.verification import DISCREPANCIES
 from gamification.earning.rules import STEPS_MAX
@@ -60,6 +61,8 @@ BOUNDS = {
     "ConsistencyProof.hashes": LOG_DEPTH_MAX + 1,
     "DeductionQuote.linePoints": LINES_MAX,
     "DonationPreview.entries": PREVIEWED_MAX,
+    "DrawDisclosure.conditions": CONDITIONS_MAX,
+    "DrawDisclosure.prizes": PRIZES_MAX,
     "DrawTicketPreview.entries": PREVIEWED_MAX,
     "Draw.prizes": PRIZES_MAX,
     "VerifiedDraw.discrepancies": len(DISCREPANCIES),

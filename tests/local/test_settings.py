@@ -56,6 +56,9 @@ def test_a_key_shorter_than_32_bytes_is_refused(name: str, key: str) -> None:
         ({"PHONE_KEY": "03" * 33}, "PHONE_KEY must be exactly 32 bytes"),
         ({"LOG_SIGNING_KEY": "05" * 33}, "LOG_SIGNING_KEY must be exactly 32 bytes"),
         ({"LOG_ORIGIN": "two words"}, "log_origin"),
+        ({"DRAND_RELAYS": ""}, "drand_relays"),
+        ({"DRAND_RELAYS": "https://api.drand.sh,ftp://x"}, "drand_relays"),
+        ({"DRAND_RELAYS": "https://api.drand.sh, ,"}, "drand_relays"),
         ({"DATABASE_URL": "mysql://jifen@127.0.0.1/jifen"}, "database_url"),
         ({"REDIS_URL": "127.0.0.1:6379"}, "redis_url"),
     ],
@@ -73,6 +76,10 @@ def test_values_that_cannot_work_are_refused(wrong: dict[str, str], message: str
         ({"WECHAT_SECRET": ""}, "WECHAT_SECRET is empty"),
         ({"WECHAT_BASE_URL": "http://api.weixin.qq.com"}, "WECHAT_BASE_URL is not https"),
         ({"WECHAT_BASE_URL": "https://127.0.0.1:9"}, "WECHAT_BASE_URL is this machine"),
+        (
+            {"DRAND_RELAYS": "https://api.drand.sh,http://127.0.0.1:9"},
+            "DRAND_RELAYS holds an address that is not https",
+        ),
         ({"LOG_ORIGIN": "jifen.local/ledger"}, "LOG_ORIGIN is the local one"),
         ({"CHECKPOINT_DIRECTORY": ""}, "CHECKPOINT_DIRECTORY is empty"),
         ({"CLOCK_OFFSET": "P1D"}, "CLOCK_OFFSET moves the clock"),
@@ -90,3 +97,9 @@ def test_production_refuses_what_is_comfortable_locally(wrong: dict[str, str], m
 def test_the_clock_can_be_moved_locally() -> None:
     """CLOCK_OFFSET is an ISO 8601 duration."""
     assert settings_from({**GIVEN, "CLOCK_OFFSET": "P2DT3H"}).clock_offset == timedelta(days=2, hours=3)
+
+
+def test_relays_are_named_with_commas_between_them() -> None:
+    """In the order in which they are asked; blanks and closing slashes do not count."""
+    settings = settings_from({**GIVEN, "DRAND_RELAYS": "https://one.example/drand/, http://127.0.0.1:9"})
+    assert settings.drand_relays == "https://one.example/drand,http://127.0.0.1:9"

@@ -52,7 +52,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "EARNING": {"pointsRateBp": 100, "growthRateBp": 50, "ladder": LADDER},
     "TIERS": {"tiers": TIERS},
     "CHECK_INS": {"dailyPoints": [5, 0, 20]},
-    "DRAWS": {"ticketPoints": 30},
+    "DRAWS": {"ticketPoints": 30, "prizePointsMax": 90_000},
     "ADJUSTMENTS": {
         "approvalAbovePoints": 500,
         "pointsMax": 20_000,
@@ -87,7 +87,7 @@ STORED = {
         ]
     },
     "CHECK_INS": {"daily_points": [5, 0, 20]},
-    "DRAWS": {"ticket_points": 30},
+    "DRAWS": {"ticket_points": 30, "prize_points_max": 90_000},
     "ADJUSTMENTS": {
         "approval_above_points": 500,
         "points_max": 20_000,
@@ -102,7 +102,8 @@ POINTS_TERMS = """expiry { count unit roundToEndOf dates sliding } activationDay
 BODY = f"""__typename ... on PointsPolicy {{ {POINTS_TERMS} }}
     ... on EarningPolicy {{ pointsRateBp growthRateBp ladder {{ fromFen rateBp }} }}
     ... on TierPolicy {{ tiers {{ code nameZh nameEn threshold }} }}
-    ... on CheckInPolicy {{ cycleDays rewards {{ cycleDay points }} }} ... on DrawsPolicy {{ ticketPoints }}
+    ... on CheckInPolicy {{ cycleDays rewards {{ cycleDay points }} }}
+    ... on DrawsPolicy {{ ticketPoints prizePointsMax }}
     ... on AdjustmentsPolicy {{ approvalAbovePoints pointsMax pointsPerStaffDayMax proposalDays }}"""
 VERSION = f"id kind version effectiveFrom publishedAt publishedBy hash body {{ {BODY} }}"
 POLICIES = f"""query ($kind: PolicyKind, $first: Int! = 20, $after: String) {{

@@ -71,7 +71,7 @@ async def work_off(
         nonlocal done, failed, last
         pairs = zip(commands, outcomes, strict=True)
         faults = [(command.what, outcome) for command, outcome in pairs if isinstance(outcome, Exception)]
-        await _note_failures(draw_id, faults, work.clock.now())
+        await note_failures(draw_id, faults, work.clock.now())
         done, failed, last = done + len(commands) - len(faults), failed + len(faults), commands[-1]
         await heartbeat()
 
@@ -81,7 +81,8 @@ async def work_off(
     return WorkedOff(done, failed, reached_end, last)
 
 
-async def _note_failures(draw_id: UUID, faults: Sequence[tuple[str, Exception]], now: datetime) -> None:
+async def note_failures(draw_id: UUID, faults: Sequence[tuple[str, Exception]], now: datetime) -> None:
+    """Note what failed of a draw, each by its name; the next failure of the same name takes the place of this one."""
     if faults:
         await execute(
             """INSERT INTO draw_failure (draw_id, what, attempts, error, failed_at)

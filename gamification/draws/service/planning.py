@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from gamification.beacons.rules import NO_BEACON
 from gamification.core import outbox
 from gamification.core.actors import Actor
 from gamification.core.audit import audit
@@ -11,21 +12,25 @@ from gamification.core.chance import commitment, new_seed
 from gamification.core.database import execute, execute_many, fetch
 from gamification.core.errors import InvalidInput
 from gamification.core.ids import new_id
+from gamification.core.policy import P
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
+from gamification.draws.errors import PrizePointsTooMany
 from gamification.draws.events import DrawOpened
 from gamification.draws.queries import plan_of
 from gamification.draws.rules import (
     ALGORITHM,
-    PROOF_LEVEL,
     DrawsPolicy,
     Plan,
     Prize,
     dearest,
     terms_of,
 )
+from gamification.draws.service.beacons import declare_beacon
 from gamification.draws.service.steps import after, hold, tell
+from gamification.gates.rules import OPEN_TO_ALL
 from gamification.prizes.service import check_value
+from gamification.tiers.rules import TierPolicy
 
 
 async def default_ticket_points(work: Work) -> int:
@@ -37,17 +42,23 @@ async def default_ticket_points(work: Work) -> int:
 async def plan_draw(work: Work, plan: Plan, *, actor: Actor, draw_id: UUID | None = None) -> UUID:
     """Write a draft, which nobody but staff sees; returns its id. The same id again is the same draft.
 
-    Refuses: InvalidInput, PrizeTooValuable. Locks: nothing.
+    Refuses: InvalidInput, PrizeTooValuable, PrizePointsTooMany. Locks: nothing.
     """
     _check(plan)
+    await _check_against_policies(work, plan)
     planned_id, now = draw_id or new_id(), work.clock.now()
     async with transaction():
         written = await execute(
             """INSERT INTO draw (id, state, title_zh, title_en, ticket_points, opens_at, closes_at, tickets_per_member,
-                   tickets_per_member_day, tickets_min, algorithm, proof_level, created_at)
-               VALUES ($1, 'DRAFT', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING""",
+                   tickets_per_member_day, tickets_min, algorithm, proof_level, created_at, free_tickets_per_member,
+                   reserves, claim_seconds, tier_min, early_tier_min, early_seconds)
+               VALUES ($1, 'DRAFT', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+               ON CONFLICT (id) DO NOTHING""",
             planned_id, plan.title_zh, plan.title_en, plan.ticket_points, plan.opens_at, plan.closes_at,
-            plan.tickets_per_member, plan.tickets_per_member_day, plan.tickets_min, ALGORITHM, PROOF_LEVEL, now,
+            plan.tickets_per_member, plan.tickets_per_member_day, plan.tickets_min, ALGORITHM, NO_BEACON.proof_level,
+            now,
+            plan.free_tickets_per_member, plan.reserves, plan.claim_seconds, plan.gate.tier_min,
+            plan.gate.early_tier_min, plan.gate.early_seconds,
         )  # fmt: skip
         if written:
             await execute_many(
@@ -55,6 +66,8 @@ async def plan_draw(work: Work, plan: Plan, *, actor: Actor, draw_id: UUID | Non
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
                 [_prize_row(planned_id, place, prize) for place, prize in enumerate(plan.prizes, 1)],
             )
+            if plan.beacon != NO_BEACON:
+                await declare_beacon(planned_id, plan.beacon)
             await audit(actor, "draw.planned", "draw", planned_id, now=now, after={"title": plan.title_en})
     return planned_id
 
@@ -65,6 +78,27 @@ def _check(plan: Plan) -> None:
         raise InvalidInput(field=problem.path, reason=problem.reason)
     prize = dearest(plan.prizes)
     check_value(plan.prizes.index(prize) + 1, prize.kind, prize.points)
+
+
+async def _check_against_policies(work: Work, plan: Plan) -> None:
+    """What the programme says now: how much the prizes may come to, and which tiers there are."""
+    await work.policies.refresh()
+    draws, tiers = _in_force(work, DrawsPolicy), _in_force(work, TierPolicy)
+    limit = draws.prize_points_max if draws is not None else None
+    if limit is not None and plan.prize_points > limit:
+        raise PrizePointsTooMany(prize_points=plan.prize_points, limit_points=limit)
+    if plan.gate != OPEN_TO_ALL:
+        if tiers is None:
+            raise InvalidInput(field="tierMin", reason="there are no tiers")
+        for problem in plan.gate.problems(tiers):
+            raise InvalidInput(field=problem.path, reason=problem.reason)
+
+
+def _in_force(work: Work, kind: type[P]) -> P | None:
+    """The policy in force now; None where there is none yet."""
+    now = work.clock.now()
+    begun = [each for each in work.policies.all(kind) if each.effective_from is None or each.effective_from <= now]
+    return begun[-1].body if begun else None
 
 
 def _prize_row(draw_id: UUID, place: int, prize: Prize) -> tuple[object, ...]:
@@ -96,8 +130,8 @@ async def _publish(work: Work, draw_id: UUID, actor: Actor) -> None:
     await execute("INSERT INTO draw_secret (draw_id, seed, salt) VALUES ($1, $2, $3)", draw_id, seed, salt)
     await fetch(
         """UPDATE draw SET state = 'OPEN', opened_at = $2, commitment = $3, terms = $4,
-                  terms_hash = sha256(convert_to($4, 'UTF8')) WHERE id = $1""",
-        draw_id, now, commitment(seed), terms_of(draw_id, plan, commitment(seed)),
+                  terms_hash = sha256(convert_to($4, 'UTF8')), algorithm = $5 WHERE id = $1""",
+        draw_id, now, commitment(seed), terms_of(draw_id, plan, commitment(seed)), ALGORITHM,
     )  # fmt: skip
     key = f"draws.close:{draw_id}"
     await outbox.schedule("draws.close", {"draw_id": draw_id}, run_at=plan.closes_at, key=key)

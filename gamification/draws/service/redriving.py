@@ -7,12 +7,14 @@ from uuid import UUID
 from gamification.core import outbox
 from gamification.core.actors import Actor
 from gamification.core.audit import audit
+from gamification.core.database import fetch_value
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
 from gamification.draws.errors import DrawStateRefused
 from gamification.draws.service.steps import hold
 
 JOB_THAT_OWES = {"CLOSED": "draws.draw", "DRAWN": "draws.settle", "SETTLING": "draws.settle", "VOIDED": "draws.restore"}
+_IS_CLAIMED = "SELECT claim_seconds IS NOT NULL FROM draw WHERE id = $1"
 
 
 async def redrive_draw(work: Work, *, draw_id: UUID, actor: Actor) -> None:
@@ -28,6 +30,8 @@ async def redrive_draw(work: Work, *, draw_id: UUID, actor: Actor) -> None:
             job = JOB_THAT_OWES.get(draw.state)
             if job is None:
                 raise DrawStateRefused(state=draw.state, verb="redrive")
+            if draw.state == "SETTLING" and await fetch_value(_IS_CLAIMED, draw_id):
+                job = "draws.lapse"
             await outbox.schedule(job, {"draw_id": draw_id}, run_at=now)
             await audit(actor, "draw.redriven", "draw", draw_id, now=now)
 

@@ -1,5 +1,7 @@
 """Wins are granted in chunks, each win once: a crash anywhere resumes, and two settlements at once are as good as one.
 
+Where prizes are claimed it grants nothing: the winners do (`claims.py`), and what they leave lapses (`lapsing.py`).
+
 A grant is a command of the write path: the entry, its lot and the `draw_grant` row are one statement on the member's
 version. What fails is noted, the rest goes on, and the draw stays SETTLING until nothing is owed.
 
@@ -10,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from gamification.core.actors import SYSTEM
-from gamification.core.database import execute, fetch, fetch_value
+from gamification.core.database import execute, fetch, fetch_row, fetch_value
 from gamification.core.draft import Load, Verb
 from gamification.core.errors import NotFound
 from gamification.core.transactions import retrying, transaction
@@ -25,6 +28,7 @@ from gamification.draws.service import chunks
 from gamification.draws.service.chunks import CHUNKS_MAX, Owed, StillOwed, WorkedOff, work_off
 from gamification.draws.service.steps import after, hold, tell
 from gamification.points.book import Book
+from gamification.points.rows import Posted
 
 Place = tuple[UUID, int]
 """The winner, and the rank of the win."""
@@ -88,14 +92,40 @@ def _decide(book: Book, command: GrantWin) -> Granted:
         raise NotFound(kind="draw_win", id=f"{command.draw_id}:{command.rank}")
     if win.entry_seq is not None:
         return Granted(win.entry_seq)
+    seq = grant(book, win).seq
+    rows[rows.index(win)] = win._replace(entry_seq=seq)
+    return Granted(seq)
+
+
+class WinToGrant(Protocol):
+    """What a grant needs to know of a win."""
+
+    @property
+    def draw_id(self) -> UUID:
+        """The draw."""
+
+    @property
+    def rank(self) -> int:
+        """Its place among the wins."""
+
+    @property
+    def prize_place(self) -> int:
+        """The place of its prize."""
+
+    @property
+    def points(self) -> int:
+        """The points that it brings."""
+
+
+def grant(book: Book, win: WinToGrant) -> Posted:
+    """Pay a win under its natural key: the entry, its lot and the `draw_grant` row."""
     trace = {"rule": "draw_prize", "draw": str(win.draw_id), "rank": win.rank, "prize": win.prize_place}
     source = ("draw_win", f"{win.draw_id}:{win.rank}")
     posted = book.accrue(win.points, source=source, trace={**trace, "result": win.points})
     book.insert(
         DrawGrant, draw_id=win.draw_id, rank=win.rank, points=win.points, entry_seq=posted.seq, granted_at=book.now
     )
-    rows[rows.index(win)] = win._replace(entry_seq=posted.seq)
-    return Granted(posted.seq)
+    return posted
 
 
 GRANT_WIN = Verb("draws.grant_win", _decide, Granted, loads=(WINS,))
@@ -111,10 +141,11 @@ async def settle_draw(
 ) -> WorkedOff:
     """Grant what a drawn draw still owes behind a place, at most so many chunks of it, winner by winner.
 
-    Safe to run twice and at once: a win that has its grant is not granted again. Nothing to do in any other state.
-    Locks: accounts.
+    Safe to run twice and at once: a win that has its grant is not granted again. Nothing to do in any other state, nor
+    where prizes are claimed. Locks: accounts.
     """
-    if not await _begin(draw_id):
+    begun = await begin(draw_id, work.clock.now())
+    if begun is None or begun.is_claimed:
         return WorkedOff(0, 0, reached_end=True)
     return await work_off(
         work,
@@ -127,9 +158,9 @@ async def settle_draw(
 
 
 async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
-    """Mark a draw settled when every win has its grant; returns whether this call did. Locks: the draw.
+    """Mark a draw settled when every win that stands has its grant; returns whether this call did. Locks: the draw.
 
-    Raises StillOwed when something is still owed.
+    Raises StillOwed when something is still owed, but where it waits to be claimed.
     """
 
     async def run() -> bool:
@@ -137,11 +168,13 @@ async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
         async with transaction():
             if (await hold(draw_id)).state != "SETTLING":
                 return False
-            owed = await fetch_value(_COUNT_OWED, draw_id)
+            owed, is_claimed = tuple(await fetch_row(_OWED, draw_id) or ())
+            if owed and is_claimed:
+                return False
             if owed:
                 raise StillOwed(f"{owed} wins of draw {draw_id} are not granted")
             wins = await fetch_value(
-                "UPDATE draw SET state = $2, settled_at = $3 WHERE id = $1 RETURNING wins",
+                "UPDATE draw SET state = $2, settled_at = $3 WHERE id = $1 RETURNING wins + promoted - lapsed",
                 draw_id, after("SETTLING", "finish"), now,
             )  # fmt: skip
             await tell(work, DrawSettled(draw_id, wins), now)
@@ -150,14 +183,26 @@ async def finish_settlement(work: Work, *, draw_id: UUID) -> bool:
     return await retrying(run)
 
 
-_COUNT_OWED = """SELECT count(*) FROM draw_win w WHERE w.draw_id = $1
-    AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank)"""
+_OWED = """SELECT CASE WHEN d.claim_seconds IS NULL THEN (SELECT count(*) FROM draw_win w WHERE w.draw_id = $1
+        AND NOT EXISTS (SELECT FROM draw_grant g WHERE g.draw_id = $1 AND g.rank = w.rank))
+    ELSE (SELECT count(*) FROM unclaimed_wins(d.id, 'infinity', 0, 1)) END, d.claim_seconds IS NOT NULL
+    FROM draw d WHERE d.id = $1"""
 
 
-async def _begin(draw_id: UUID) -> bool:
-    """Enter SETTLING; returns whether the draw is in it."""
-    await execute("UPDATE draw SET state = $2 WHERE id = $1 AND state = 'DRAWN'", draw_id, after("DRAWN", "settle"))
-    return bool(await fetch_value("SELECT state = 'SETTLING' FROM draw WHERE id = $1", draw_id))
+class Begun(NamedTuple):
+    """A draw that is SETTLING, and whether its prizes are claimed."""
+
+    is_claimed: bool
+
+
+async def begin(draw_id: UUID, now: datetime) -> Begun | None:
+    """Enter SETTLING; None when the draw is not in it."""
+    await execute(
+        "UPDATE draw SET state = $2, settling_at = $3 WHERE id = $1 AND state = 'DRAWN'",
+        draw_id, after("DRAWN", "settle"), now,
+    )  # fmt: skip
+    row = await fetch_row("SELECT claim_seconds IS NOT NULL FROM draw WHERE id = $1 AND state = 'SETTLING'", draw_id)
+    return Begun(*row) if row else None
 
 
 async def _owed(draw_id: UUID, after: Place) -> list[GrantWin]:

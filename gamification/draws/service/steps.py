@@ -9,13 +9,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from gamification.core import outbox
-from gamification.core.database import fetch_row
+from gamification.core.database import fetch, fetch_row
 from gamification.core.draft import Event
 from gamification.core.errors import NotFound
 from gamification.core.work import Work
 from gamification.draws.errors import DrawStateRefused
-from gamification.draws.events import DrawClosed, DrawOpened, DrawSettled, DrawVoided
+from gamification.draws.events import DrawClosed, DrawOpened, DrawPromoted, DrawSettled, DrawVoided, DrawWon
 from gamification.draws.rules import TRANSITIONS, State
+
+WINS_PER_STATEMENT = 10_000
+_WINS = """SELECT member_id, rank, claim_until, replaces_rank FROM draw_win
+    WHERE draw_id = $1 AND rank > $2 ORDER BY rank LIMIT $3"""
 
 
 class HeldDraw(NamedTuple):
@@ -57,5 +61,18 @@ async def tell(work: Work, event: DrawOpened | DrawClosed | DrawSettled | DrawVo
         await outbox.schedule(job, asdict(event), run_at=now)
 
 
-def _listeners(work: Work, event: Event) -> Sequence[str]:
+async def tell_winners(work: Work, draw_id: UUID, now: datetime, *, after_rank: int = 0) -> None:
+    """Tell the listeners of each win of a draw behind a rank, in the running transaction: won, or promoted to it."""
+    if not (_listeners(work, DrawWon) or _listeners(work, DrawPromoted)):
+        return
+    while rows := await fetch(_WINS, draw_id, after_rank, WINS_PER_STATEMENT):
+        after_rank = rows[-1]["rank"]
+        won = [DrawWon(draw_id, *row[:3]) for row in rows if row["replaces_rank"] is None]
+        promoted = [DrawPromoted(draw_id, *row[:3]) for row in rows if row["replaces_rank"] is not None]
+        for events in (won, promoted):
+            for job in _listeners(work, events[0]) if events else ():
+                await outbox.schedule_all(job, [asdict(event) for event in events], run_at=now)
+
+
+def _listeners(work: Work, event: Event | type[Event]) -> Sequence[str]:
     return work.listeners.get(event.name, ())

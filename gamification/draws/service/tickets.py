@@ -18,9 +18,9 @@ from gamification.core.ids import new_id
 from gamification.core.work import Preview, Work
 from gamification.draws.errors import DrawNotOpen, TicketLimitReached
 from gamification.draws.models import Ticket
-from gamification.draws.rules import Limit, is_on_sale, limit_reached
-from gamification.gates.rules import OPEN_TO_ALL
-from gamification.gates.service import ENTRANTS, admit
+from gamification.draws.rules import Limit, is_free, is_on_sale, limit_reached
+from gamification.gates.rules import Gate
+from gamification.gates.service import ENTRANTS, admit, opens_at_for
 from gamification.points.book import Book
 
 LOTS_MAX = 16
@@ -38,7 +38,8 @@ class BuyTicket(Command):
 class TicketBought:
     """The receipt of a ticket: its price, and the commitment and terms (SHA-256, hexadecimal) that it stands under.
 
-    `bought_at` is None in receipts from before it was kept. A replay may come when the draw is long settled.
+    A free ticket costs nothing and has no entry. `bought_at` and `free_tickets_left` are None in receipts from before
+    they were kept. A replay may come when the draw is long settled.
     """
 
     ticket_id: UUID
@@ -46,9 +47,10 @@ class TicketBought:
     points: int
     commitment: str
     terms_hash: str
-    entry_seq: int
+    entry_seq: int | None
     available: int
     bought_at: datetime | None = None
+    free_tickets_left: int | None = None
     is_replay: bool = field(default=False, compare=False)
 
 
@@ -62,8 +64,17 @@ class DrawOnSale(NamedTuple):
     closes_at: datetime
     tickets_per_member: int | None
     tickets_per_member_day: int | None
+    free_tickets_per_member: int
+    tier_min: str | None
+    early_tier_min: str | None
+    early_seconds: int
     commitment: bytes
     terms_hash: bytes
+
+    @property
+    def gate(self) -> Gate:
+        """Who may buy, and from when."""
+        return Gate(tier_min=self.tier_min, early_tier_min=self.early_tier_min, early_seconds=self.early_seconds)
 
 
 class BoughtOn(NamedTuple):
@@ -87,7 +98,8 @@ DRAWS = Load(
     name="draws.on_sale",
     row=DrawOnSale,
     sql="""SELECT id, state, ticket_points, opens_at, closes_at, tickets_per_member, tickets_per_member_day,
-                  commitment, terms_hash FROM draw WHERE id = ANY({draws}) AND opened_at IS NOT NULL""",
+                  free_tickets_per_member, tier_min, early_tier_min, early_seconds, commitment, terms_hash FROM draw
+           WHERE id = ANY({draws}) AND opened_at IS NOT NULL""",
     arguments={"draws": ("uuid[]", _draws)},
     shared=True,
 )
@@ -95,13 +107,14 @@ BOUGHT = Load(
     name="draws.bought",
     row=BoughtOn,
     sql="""SELECT t.* FROM (SELECT id FROM draw WHERE id = ANY({draws})
-                            AND (tickets_per_member IS NOT NULL OR tickets_per_member_day IS NOT NULL)) AS limited(id)
+                            AND (tickets_per_member IS NOT NULL OR tickets_per_member_day IS NOT NULL
+                                 OR free_tickets_per_member > 0)) AS limited(id)
            CROSS JOIN LATERAL (SELECT member_id, draw_id, business_date, count(*) FROM ticket
                                WHERE member_id = ANY({members}) AND draw_id = limited.id
                                GROUP BY member_id, draw_id, business_date) t""",
     arguments={"draws": ("uuid[]", _draws)},
 )
-"""Of draws without a limit nobody's tickets are counted."""
+"""Of draws without a limit and without free tickets nobody's tickets are counted."""
 PRICE = Price(
     "(SELECT max(ticket_points)::numeric * {most} FROM draw WHERE id = ANY({draws}))",
     {"draws": ("uuid[]", _draws), "most": ("bigint", _most_of_one_member)},
@@ -109,7 +122,8 @@ PRICE = Price(
 DRAW_OPEN = Guard(
     name="draw_open",
     sql="""SELECT d.id FROM draw d JOIN {claims} c ON c.key = d.id
-           WHERE d.state = 'OPEN' AND d.opens_at <= {now} AND d.closes_at > {now}
+           WHERE d.state = 'OPEN' AND d.closes_at > {now}
+             AND d.opens_at - make_interval(secs => d.early_seconds) <= {now}
            ORDER BY d.id FOR KEY SHARE OF d{skip}""",
 )
 
@@ -118,24 +132,30 @@ def _decide(book: Book, command: BuyTicket) -> TicketBought:
     draw: DrawOnSale | None = book.shared(DRAWS.name, command.draw_id)
     if draw is None:
         raise NotFound(kind="draw", id=str(command.draw_id))
-    if not is_on_sale(draw.state, draw.opens_at, draw.closes_at, book.now):
-        raise DrawNotOpen(state=draw.state, opens_at=draw.opens_at, closes_at=draw.closes_at)
-    admit(book, OPEN_TO_ALL)
+    opens_at = opens_at_for(book, draw.gate, draw.opens_at)
+    if not is_on_sale(draw.state, opens_at, draw.closes_at, book.now):
+        raise DrawNotOpen(state=draw.state, opens_at=opens_at, closes_at=draw.closes_at)
+    admit(book, draw.gate)
     bought: list[BoughtOn] = book.loaded(BOUGHT.name)
     _check_limits(book, draw, bought)
-    source = ("ticket", str(command.ticket_id))
-    trace = {"rule": "draw_ticket", "draw": str(draw.id), "terms": draw.terms_hash.hex(), "result": draw.ticket_points}
-    posted = book.take(draw.ticket_points, source=source, trace=trace)
+    held = sum(row.tickets for row in bought if row.draw_id == draw.id)
+    points = 0 if is_free(draw.free_tickets_per_member, held) else draw.ticket_points
+    entry_seq = _pay(book, draw, command.ticket_id) if points else None
     book.claim(DRAW_OPEN, draw.id)
     book.insert(
-        Ticket, draw_id=draw.id, id=command.ticket_id, points=draw.ticket_points, entry_seq=posted.seq,
-        bought_at=book.now, business_date=book.on,
+        Ticket, draw_id=draw.id, id=command.ticket_id, points=points, entry_seq=entry_seq, bought_at=book.now,
+        business_date=book.on,
     )  # fmt: skip
     bought.append(BoughtOn(book.member_id, draw.id, book.on, 1))
     return TicketBought(
-        command.ticket_id, draw.id, draw.ticket_points, draw.commitment.hex(), draw.terms_hash.hex(),
-        posted.seq, posted.available, book.now,
+        command.ticket_id, draw.id, points, draw.commitment.hex(), draw.terms_hash.hex(), entry_seq,
+        book.points.available, book.now, max(draw.free_tickets_per_member - held - 1, 0),
     )  # fmt: skip
+
+
+def _pay(book: Book, draw: DrawOnSale, ticket_id: UUID) -> int:
+    trace = {"rule": "draw_ticket", "draw": str(draw.id), "terms": draw.terms_hash.hex(), "result": draw.ticket_points}
+    return book.take(draw.ticket_points, source=("ticket", str(ticket_id)), trace=trace).seq
 
 
 def _check_limits(book: Book, draw: DrawOnSale, bought: list[BoughtOn]) -> None:
@@ -167,8 +187,8 @@ BUY_TICKET = Verb(
 async def buy_ticket(work: Work, *, draw_id: UUID, member_id: UUID, actor: Actor, key: str) -> TicketBought:
     """Buy one ticket; the same key again answers the same ticket.
 
-    Refuses: NotFound, DrawNotOpen, AdultDeclarationMissing, StaffExcluded, TicketLimitReached, InsufficientPoints,
-    IdempotencyConflict, InvalidInput (the key).
+    Refuses: NotFound, DrawNotOpen, AdultDeclarationMissing, StaffExcluded, TierTooLow, TicketLimitReached,
+    InsufficientPoints, IdempotencyConflict, InvalidInput (the key).
     Locks: account, then the draw (shared).
     """
     return await work.perform(BUY_TICKET, BuyTicket(member_id=member_id, actor=actor, key=key, draw_id=draw_id))

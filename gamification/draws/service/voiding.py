@@ -132,6 +132,12 @@ async def void_for_want_of_tickets(work: Work, draw_id: UUID, now: datetime) -> 
     await _follow_up(work, draw_id, "TOO_FEW_TICKETS", now)
 
 
+async def void_for_want_of_beacon(work: Work, draw_id: UUID, now: datetime) -> None:
+    """Void a closed draw whose value did not come, or came before the closing, in the running transaction."""
+    await execute(_VOID, draw_id, after("CLOSED", "void_for_want_of_beacon"), now, "BEACON_MISSING")
+    await _follow_up(work, draw_id, "BEACON_MISSING", now)
+
+
 async def _follow_up(work: Work, draw_id: UUID, reason: str, now: datetime) -> None:
     await outbox.schedule("draws.restore", {"draw_id": draw_id}, run_at=now, key=f"draws.restore:{draw_id}")
     await tell(work, DrawVoided(draw_id, reason), now)
