@@ -89,7 +89,7 @@ BOUNDS = {
 NEVER_REFUSED = {"signOut"}
 """Mutations that always succeed: whoever signs out is signed out."""
 
-FAULTS_OF_OPERATION = {"OVERLOADED", "POLICY_MISSING"}
+FAULTS_OF_OPERATION = {"OVERLOADED", "PLAY_SEED_MISSING", "POLICY_MISSING"}
 """Refusals of no verb: the installation was never set up, the process has too much to do. They come as coded errors."""
 
 both = pytest.mark.parametrize("schema", [member, admin], ids=["member", "admin"])
