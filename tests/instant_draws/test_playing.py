@@ -15,11 +15,13 @@ from gamification.core.database import execute, fetch, fetch_value
 from gamification.core.errors import IdempotencyConflict, NotFound
 from gamification.core.ids import new_id
 from gamification.core.work import Work
-from gamification.gates.errors import AdultDeclarationMissing
+from gamification.gates.errors import AdultDeclarationMissing, TierTooLow
+from gamification.gates.rules import Gate
 from gamification.instant_draws import service as instant_draws
 from gamification.instant_draws.errors import InstantDrawNotOpen, PlayLimitReached
 from gamification.instant_draws.rules import outcome
 from gamification.points.errors import InsufficientPoints
+from tests.builders import TIERS, publish
 from tests.draws.builders import a_member, available, members_with
 from tests.instant_draws.builders import (
     STAFF,
@@ -197,6 +199,32 @@ async def test_draws_are_for_declared_adults(work: Work) -> None:
     with pytest.raises(AdultDeclarationMissing):
         await play(work, draw_id, member_id)
     assert await rows_written() == before
+
+
+async def test_a_gate_opens_by_tier_and_earlier_for_some(work: Work, clock: FixedClock) -> None:
+    """Silver and above play, gold an hour before the others; each refusal says what would do."""
+    await publish(clock, TIERS)
+    opens_at, gate = (
+        clock.now() + timedelta(hours=1),
+        Gate(tier_min="SILVER", early_tier_min="GOLD", early_seconds=3600),
+    )
+    draw_id = await a_draw(work, SURE, opens_at=opens_at, gate=gate)
+    basic, silver, gold = await members_with(work, [50] * 3)
+    for member_id, tier in ((silver, "SILVER"), (gold, "GOLD")):
+        await execute(
+            """INSERT INTO tier_standing (member_id, tier_code, since, policy_version, changes)
+               VALUES ($1, $2, $3, 1, 0)""",
+            member_id, tier, clock.now(),
+        )  # fmt: skip
+    assert (await play(work, draw_id, gold)).points == 30
+    with pytest.raises(InstantDrawNotOpen) as early:
+        await play(work, draw_id, silver)
+    assert early.value.opens_at == opens_at
+    clock.set(opens_at)
+    assert (await play(work, draw_id, silver)).points == 30
+    with pytest.raises(TierTooLow) as low:
+        await play(work, draw_id, basic)
+    assert low.value.fields() == {"required": "SILVER", "tier": "BASIC"} and await available(basic) == 50
 
 
 async def test_where_no_seed_was_made_ahead_a_play_sees_to_it(work: Work, clock: FixedClock) -> None:

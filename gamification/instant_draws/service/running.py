@@ -12,6 +12,8 @@ from gamification.core.work import Work
 from gamification.instant_draws.rules import State
 from gamification.instant_draws.service.steps import HeldDraw, after, holding
 
+DONE = {"pause": "paused", "resume": "resumed", "end": "ended"}
+
 
 async def pause_draw(work: Work, *, draw_id: UUID, reason: str, actor: Actor) -> None:
     """Let nobody play until it is resumed; plays in flight are waited for. Again changes nothing.
@@ -47,7 +49,7 @@ async def _move(work: Work, draw_id: UUID, verb: str, to: State, reason: str, ac
         ended_at = now if to == "ENDED" else None
         await execute("UPDATE instant_draw SET state = $2, ended_at = $3 WHERE id = $1", draw_id, to, ended_at)
         await audit(
-            actor, f"instant_draw.{to.lower()}", "instant_draw", draw_id, now=now,
+            actor, f"instant_draw.{DONE[verb]}", "instant_draw", draw_id, now=now,
             before={"state": draw.state}, after={"state": to}, reason=text,
         )  # fmt: skip
 
