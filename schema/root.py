@@ -8,6 +8,7 @@ from schema.checkins import CheckInsMutation, CheckInsQuery
 from schema.deduction import DeductionQuery
 from schema.draws import DrawsMutation, DrawsQuery, DrawsSubscription
 from schema.extensions import make_schema
+from schema.instant_draws import InstantDrawsMutation, InstantDrawsQuery
 from schema.members import MembersMutation, MembersQuery
 from schema.nodes import resolve_node
 from schema.points import PointsSubscription
@@ -16,14 +17,23 @@ from schema.transparency import TransparencyQuery
 
 
 @strawberry.type(description="What members ask for.")
-class Query(MembersQuery, ProgrammeQuery, CheckInsQuery, DrawsQuery, CharityQuery, TransparencyQuery, DeductionQuery):
+class Query(
+    MembersQuery,
+    ProgrammeQuery,
+    CheckInsQuery,
+    DrawsQuery,
+    InstantDrawsQuery,
+    CharityQuery,
+    TransparencyQuery,
+    DeductionQuery,
+):
     node: relay.Node | None = strawberry.field(
         resolver=resolve_node, description="Anything that has an id, if the caller may see it."
     )
 
 
 @strawberry.type(description="What members do.")
-class Mutation(MembersMutation, CheckInsMutation, DrawsMutation, CharityMutation):
+class Mutation(MembersMutation, CheckInsMutation, DrawsMutation, InstantDrawsMutation, CharityMutation):
     pass
 
 

@@ -11,6 +11,7 @@ from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
+from schema.admin.instant_draws import AdminInstantDrawsMutation, AdminInstantDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.liability import LiabilityMutation, LiabilityQuery
 from schema.admin.members import MembersMutation, MembersQuery
@@ -35,6 +36,7 @@ class Query(
     AdminDeductionQuery,
     AdminCheckInsQuery,
     AdminDrawsQuery,
+    AdminInstantDrawsQuery,
     AdminCharityQuery,
     JobsQuery,
     AuditQuery,
@@ -57,6 +59,7 @@ class Mutation(
     OrderEventsMutation,
     AdminDeductionMutation,
     AdminDrawsMutation,
+    AdminInstantDrawsMutation,
     AdminCharityMutation,
     JobsMutation,
     LiabilityMutation,

@@ -29,6 +29,7 @@ from gamification.checkins.rules import CYCLE_DAYS_MAX
 from gamification.core.errors import Refusal
 from gamification.draws.rules import PRIZES_MAX, TICKETS_MAX
 from gamification.earning.rules import STEPS_MAX
+from gamification.instant_draws.rules import LINES_MAX as ODDS_LINES_MAX
 from gamification.members.queries import REFERENCES_MAX
 from gamification.members.service.integrations import SCOPES_MAX
 from gamification.members.service.staff import STORES_MAX
@@ -66,6 +67,9 @@ BOUNDS = {
     "EntryExplanation.steps": EXPLANATION_STEPS_MAX,
     "EntryProof.auditPath": LOG_DEPTH_MAX,
     "HoldPreview.entries": PREVIEWED_MAX,
+    "InstantDraw.prizesLeft": ODDS_LINES_MAX,
+    "InstantDrawFigures.given": ODDS_LINES_MAX,
+    "InstantOdds.lines": ODDS_LINES_MAX,
     "Integration.scopes": SCOPES_MAX,
     "InvariantRun.checks": CHECKS_MAX,
     "LiabilityReport.buckets": MONTHS_AHEAD_MAX + 1,
@@ -75,6 +79,7 @@ BOUNDS = {
     "Order.lines": LINES_MAX,
     "OrderEventPreview.entries": PREVIEWED_MAX,
     "OrderPreview.entries": PREVIEWED_MAX,
+    "PlayPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,
     "PointsExpiry.dates": DATES_MAX,
     "PointsPolicy.activationDates": DATES_MAX,

@@ -47,7 +47,7 @@ async def test_a_play_costs_its_price_and_brings_its_prize_at_once(work: Work, c
     (seed,) = await fetch("SELECT * FROM play_seed WHERE business_date = $1", work.calendar.business_date(clock.now()))
     (odds,) = await fetch("SELECT * FROM odds_version")
     assert answer == instant_draws.Played(
-        answer.play_id, draw_id, 1, seed["business_date"], 1, False, 1, 1, None, 30, 50, 2, 3, 80, 0,
+        answer.play_id, draw_id, 1, seed["business_date"], 1, False, answer.roll, 1, 1, None, 30, 50, 2, 3, 80, 0,
         seed["commitment"].hex(), odds["terms_hash"].hex(), clock.now(),
     )  # fmt: skip
     assert commitment(seed["seed"]) == seed["commitment"] and await available(member_id) == 80

@@ -77,6 +77,7 @@ class Played:
     business_date: date
     version: int
     pity: bool
+    roll: int
     nominal: int
     given: int
     reason: Reason | None
@@ -252,8 +253,8 @@ def _write(book: Book, command: Play, begun: _Begun, chance: Outcome, gives: Giv
         book.member_id, draw.id, turn.number, book.on, turn.day_number, free_number, misses
     ), gives.place)  # fmt: skip
     return Played(
-        command.play_id, draw.id, turn.number, book.on, draw.version, begun.pity, chance.place, gives.place,
-        gives.reason, line.points, begun.price_points, price_seq, grant_seq, book.points.available, misses,
+        command.play_id, draw.id, turn.number, book.on, draw.version, begun.pity, chance.roll, chance.place,
+        gives.place, gives.reason, line.points, begun.price_points, price_seq, grant_seq, book.points.available, misses,
         begun.seed.commitment.hex(), draw.terms_hash.hex(), book.now,
     )  # fmt: skip
 
