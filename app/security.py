@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.http.websocket_origin import is_same_origin, normalize_allowed_origins, normalize_origin
 
 from gamification.core.correlation import correlation_id
-from gamification.core.ids import new_id
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PAGE_POLICY = (
@@ -78,7 +78,7 @@ class SecureResponses:
 
 def correlation_of(given: str | None) -> str:
     """The correlation id that came with a request if it is 8 to 64 plain characters, else a new one."""
-    return given if given and _CORRELATION_ID.fullmatch(given) else str(new_id())
+    return given if given and _CORRELATION_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 class Origins:

@@ -15,6 +15,7 @@ from gamification.core.clock import FixedClock
 from gamification.core.work import Work
 from gamification.draws.rules import DrawsPolicy
 from gamification.earning.rules import EarningPolicy
+from gamification.members import service as members
 from gamification.points.rules import Expiry, PointsPolicy
 from tests.builders import SPEC_LADDER, TIERS, a_work, assert_invariants
 from tests.charity.builders import a_campaign, give
@@ -40,6 +41,7 @@ async def books(work: Work, clock: FixedClock) -> UUID:
     await shop.sent(shop.refund("a1", "a", None, (0, 50_000), on="03-02T11:00"))
     await give(work, await a_campaign(work), mei)
     draw_id = await an_open_draw(work, a_prize(40))
+    await members.declare_adult(member_id=mei, now=clock.now())
     await buy(work, draw_id, mei)
     for _ in range(2):
         await checkins.check_in(work, member_id=mei)

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,7 @@ from app.local.children import LocalServerFailed
 from app.local.programme import ROOT, open_folder
 from app.local.stores import FolderHeld, Stores, held, running_stores
 from app.progress import Progress
-from tests.bench import bulk, profiling, readings
+from tests.bench import bulk, hot, profiling, readings
 from tests.bench.contenders import Contender, NotHere, Server, own_variants, servers
 from tests.bench.crowd import EACH, FEW_PRIZES
 from tests.bench.operations import OPERATIONS, Caller, Operation, operation_names
@@ -53,6 +54,7 @@ def variant(text: str) -> tuple[str, dict[str, str]]:
 @click.option("--entries", type=click.IntRange(10), default=1_000_000, show_default=True, help="Their ledger entries.")
 @click.option("--bulk", "with_bulk", is_flag=True, help="Measure the import and the jobs in bulk as well.")
 @click.option("--jobs", "only_jobs", is_flag=True, help="Instead, measure only the jobs in bulk: expiry, settlement.")
+@click.option("--rush", is_flag=True, help="Instead, measure a rush on one draw against many draws.")
 @click.option("--sizes", default="10000,100000", show_default=True, help="Lots and tickets that the jobs work on.")
 @click.option("--profile", is_flag=True, help="Instead, say where the time of ours goes, operation by operation.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every sample to this file.")
@@ -69,6 +71,7 @@ def command(
     entries: int,
     with_bulk: bool,
     only_jobs: bool,
+    rush: bool,
     sizes: str,
     profile: bool,
     json_file: Path | None,
@@ -83,6 +86,9 @@ def command(
     own = {**own_variants(), **dict(variant(each) for each in variants)}
     contenders = wanted(only, own)
     with stores_in(folder) as (kept, stores):
+        if rush:
+            click.echo(uvloop.run(rushed(kept, stores, size, plan)))
+            return
         if only_jobs:
             lines = uvloop.run(bulk.jobs(kept, stores, database_pid(kept), bulk_sizes))
             report: Report | None = Report(jobs_surroundings(), (), (), (), {}, lines)
@@ -172,6 +178,17 @@ async def run(
         sums += await bulk.jobs(folder, stores, database_pid(folder), in_bulk)
     names = [each.name for each in contenders if each.name not in absent]
     return Report(known, plan.operations, samples, names, absent, sums)
+
+
+async def rushed(folder: Path, stores: Stores, size: Size, plan: Plan) -> str:
+    """What a rush on one draw costs against many draws, as Markdown."""
+    async with measured(folder, stores, size) as programme:
+        lines = [
+            line
+            for what in hot.ACTS
+            for line in await hot.rush(programme, what, rounds=plan.rounds, seconds=plan.seconds, random=Random())
+        ]
+    return hot.table(lines)
 
 
 async def _measured_samples(

@@ -26,9 +26,9 @@ from app.local.programme import settings_from
 from app.local.secrets import lasting_secrets
 from app.local.stores import Stores
 from gamification.points.rules import PointsPolicy, lifetime
-from tests.bench import floors
+from tests.bench import floors, worker
 from tests.bench.contenders import inherited
-from tests.bench.crowd import ALL, FEW, FEW_PRIZES, PRIZE_POINTS, crowd, drop, retarget
+from tests.bench.crowd import ALL, FEW, FEW_PRIZES, MANY, MANY_PRIZES, PRIZE_POINTS, crowd, drop, retarget
 from tests.bench.programme import Measured, check_invariants, environment_on
 from tests.bench.readings import reading
 from tests.bench.seeding import CALENDAR, TODAY, policy_of
@@ -116,6 +116,7 @@ class Jobs:
             template = await crowd(self.server, self.folder, self.stores, items)
             lines += [await self._sweep(template, items), *await self._draw(template, items, FEW, FEW_PRIZES)]
             lines += (await self._draw(template, items, ALL, items))[1:]
+            lines.append(await self._whole(template, items))
         return lines
 
     async def _sweep(self, template: str, items: int) -> dict[str, Any]:
@@ -135,7 +136,7 @@ class Jobs:
         async with self._copy(template) as copy:
             async with copy.owner() as owner:
                 if draw_id == ALL:
-                    await retarget(owner)
+                    await retarget(owner, ALL)
             closing = await copy.job("close", AFTER_CLOSING, draw_id)
             async with copy.owner() as owner:
                 await owner.execute("VACUUM (ANALYZE) ticket_number")
@@ -150,6 +151,19 @@ class Jobs:
             line(f"closing a draw of {items:,} tickets", items, closing),
             line(f"drawing and rewarding {wins:,} of {items:,} tickets", wins, settling, floor),
         ]
+
+    async def _whole(self, template: str, items: int) -> dict[str, Any]:
+        """A draw from its closing to its last grant as the worker does it, with all that a worker does besides."""
+        wins = min(MANY_PRIZES, items)
+        click.echo(f"A worker closes, draws and settles {items:,} tickets and {wins:,} wins ...", err=True)
+        async with self._copy(template) as copy:
+            async with copy.owner() as owner:
+                await retarget(owner, MANY)
+                took = await worker.settled(copy.environment, owner, MANY, AFTER_CLOSING)
+                granted = await owner.fetchval("SELECT count(*) FROM draw_grant WHERE draw_id = $1", MANY)
+                assert granted == wins, "every win is granted"
+            await check_invariants(settings_from(copy.environment))
+        return timed(f"closing to last grant of {wins:,} in {items:,} tickets, by a worker", items, **took)
 
     @asynccontextmanager
     async def _copy(self, template: str) -> AsyncIterator[Copy]:

@@ -1,7 +1,7 @@
 """What the jobs in bulk work on: members with ten lots and ten tickets each, written set by set into the tables.
 
-Two draws are open until tomorrow, one with a few prizes and one with a prize for every ticket; the tickets are of the
-first, and `retarget` makes them the second's in a copy. Every invariant holds.
+Three draws are open until tomorrow: one with a few prizes, one with ten thousand, one with a prize for every ticket.
+The tickets are of the first, and `retarget` makes them another's in a copy. Every invariant holds.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ EACH = 10
 LOT_POINTS = 1_000
 FEW_PRIZES = 1_110
 PRIZE_POINTS = 10
+MANY_PRIZES = 10_000
 FEW, ALL = UUID("019d4c99-0000-7000-8000-000000000002"), UUID("019d4c99-0000-7000-8000-000000000003")
+MANY = UUID("019d4c99-0000-7000-8000-000000000004")
 FILES = (*sorted(Path(migrations.__file__).parent.glob("*.py")), Path(__file__), Path(__file__).with_name("seeding.py"))
 
 PLAN = f"CREATE TEMPORARY TABLE plan AS SELECT i, {id_sql(MEMBER, 'i')} AS id FROM generate_series(1::bigint, $1) AS i"
@@ -106,7 +108,7 @@ async def _make(environment: dict[str, str], items: int) -> None:
     async with opened(settings):
         work = await open_work(settings)
         work.clock = FixedClock(TODAY - timedelta(hours=1))
-        for draw_id, prizes in ((FEW, FEW_PRIZES), (ALL, items)):
+        for draw_id, prizes in ((FEW, FEW_PRIZES), (MANY, MANY_PRIZES), (ALL, items)):
             prize = Prize(name_zh="奖品", name_en="Prize", points=PRIZE_POINTS, quantity=prizes)
             plan = Plan(
                 title_zh="基准测试", title_en="Benchmark", ticket_points=TICKET_POINTS, opens_at=work.clock.now(),
@@ -143,9 +145,9 @@ async def _seed(connection: asyncpg.Connection, items: int) -> None:
     await connection.execute("VACUUM (ANALYZE)")
 
 
-async def retarget(connection: asyncpg.Connection) -> None:
-    """Make all tickets those of the draw in which everybody wins."""
+async def retarget(connection: asyncpg.Connection, draw_id: UUID) -> None:
+    """Make all tickets those of another draw."""
     async with connection.transaction():
         await connection.execute("SET LOCAL session_replication_role = replica")
-        await connection.execute("UPDATE ticket SET draw_id = $1", ALL)
+        await connection.execute("UPDATE ticket SET draw_id = $1", draw_id)
     await connection.execute("VACUUM (FULL, ANALYZE) ticket")

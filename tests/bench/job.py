@@ -68,9 +68,9 @@ async def run(what: str, at: str, *draws_of: str) -> None:
     print(json.dumps({"seconds": took, "cpu_seconds": cpu, "peak_mib": peak_mib()}))
 
 
-def peak_mib() -> float:
-    """The most memory that this process ever held; not `getrusage`, which counts whoever started it as well."""
-    (line,) = [each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM:")]
+def peak_mib(status: Path = Path("/proc/self/status")) -> float:
+    """The most memory that a process ever held; not `getrusage`, which counts whoever started it as well."""
+    (line,) = [each for each in status.read_text().splitlines() if each.startswith("VmHWM:")]
     return int(line.split()[1]) / KIB_PER_MIB
 
 

@@ -100,9 +100,14 @@ def environment_on(secrets: Mapping[str, str], stores: Stores, name: str) -> dic
         "CLOCK_OFFSET_SECONDS": str(offset),
         "DATABASE_URL": database_url(stores, name),
         "REDIS_URL": stores.redis_url,
-        "CLOCK_OFFSET": f"{'-' if offset < 0 else ''}PT{abs(offset)}S",
+        "CLOCK_OFFSET": duration(offset),
         "PYTHONPATH": str(ROOT),
     }
+
+
+def duration(seconds: int) -> str:
+    """Seconds as settings read them (ISO 8601)."""
+    return f"{'-' if seconds < 0 else ''}PT{abs(seconds)}S"
 
 
 def database_url(stores: Stores, name: str) -> str:

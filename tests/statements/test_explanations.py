@@ -15,6 +15,7 @@ from gamification.core.actors import SYSTEM
 from gamification.core.clock import FixedClock
 from gamification.core.database import fetch
 from gamification.draws import service as draws
+from gamification.members import service as members
 from gamification.orders import service as orders
 from gamification.points import explanations
 from gamification.points import service as points
@@ -166,6 +167,7 @@ async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     await checkins.check_in(work, member_id=mei)
     await give(work, await a_campaign(work), mei)
     won, voided = await an_open_draw(work, a_prize(40)), await an_open_draw(work, tickets_min=5)
+    await members.declare_adult(member_id=mei, now=clock.now())
     for draw_id in (won, voided):
         await buy(work, draw_id, mei)
     clock.advance(DAY)
