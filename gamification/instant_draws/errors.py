@@ -52,16 +52,16 @@ class PlaySeedMissing(Refusal):
 class PayoutUnconfirmed(Refusal):
     """Plays would bring more points than they cost; whoever publishes that has to say so.
 
-    `expected_points` (points a play on average, pity included) and `payout_percent` are decimals, rounded up.
+    `expected` (points a play on average, pity included) and `payout_percent` are decimals, rounded up.
     """
 
     kept = False
     play_points: int
-    expected_points: str
+    expected: str
     payout_percent: str
     messages = {
-        "zh-CN": "每次 {play_points} 积分,平均派发 {expected_points} 积分({payout_percent}%),需明确确认",
-        "en": "A play costs {play_points} points and brings {expected_points} on average ({payout_percent}%): confirm.",
+        "zh-CN": "每次 {play_points} 积分,平均派发 {expected} 积分({payout_percent}%),需明确确认",
+        "en": "A play costs {play_points} points and brings {expected} on average ({payout_percent}%): confirm.",
     }
 
 

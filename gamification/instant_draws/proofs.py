@@ -21,7 +21,7 @@ from gamification.instant_draws.queries import (
     seeds_by_days,
     versions_by_numbers,
 )
-from gamification.instant_draws.rules import message, outcome
+from gamification.instant_draws.rules import is_pity, message, outcome
 
 EXPORT_FORMAT = "jifen-play-export-1"
 PLAYS_PER_READ = 1_000
@@ -49,15 +49,19 @@ async def proof_of(member_id: UUID, play_id: UUID, hidden_from: date) -> PlayPro
         return None
     version = (await versions_by_numbers([(play.draw_id, play.version)]))[play.draw_id, play.version]
     seed = (await seeds_by_days([play.business_date], hidden_from))[play.business_date]
-    return PlayProof(play, version, seed, _holds(play, version, seed))
+    before = await plays_from_first(member_id, play.draw_id, play.number - 2, 1) if play.number > 1 else []
+    misses = before[0].misses if before else 0
+    return PlayProof(play, version, seed, _holds(play, version, seed, misses))
 
 
-def _holds(play: PlayRow, version: VersionRow, seed: SeedRow) -> bool | None:
+def _holds(play: PlayRow, version: VersionRow, seed: SeedRow, misses_before: int) -> bool | None:
     if seed.seed is None:
         return None
-    chance = outcome(seed.seed, play.draw_id, play.member_id, play.number, version.odds, pity=play.pity)
-    fits = play.given in _chain(version, play.nominal) and (play.reason is None) == (play.given == play.nominal)
-    return fits and commitment(seed.seed) == seed.commitment and chance == (play.roll, play.nominal)
+    pity = is_pity(version.pity_after, misses_before)
+    chance = outcome(seed.seed, play.draw_id, play.member_id, play.number, version.odds, pity=pity)
+    if commitment(seed.seed) != seed.commitment or chance != (play.roll, play.nominal) or pity != play.pity:
+        return False
+    return play.given in _chain(version, play.nominal) and (play.reason is None) == (play.given == play.nominal)
 
 
 def _chain(version: VersionRow, place: int | None) -> Sequence[int]:

@@ -30,7 +30,7 @@ class PayoutUnconfirmed(
     of=errors.PayoutUnconfirmed,
     describe={
         "play_points": "What a play costs.",
-        "expected_points": "Points that plays bring on average, pity included: a decimal.",
+        "expected": "Points that plays bring on average, pity included: a decimal.",
         "payout_percent": "The same in per cent of the price: a decimal.",
     },
 ):

@@ -45,6 +45,27 @@ DRAW_PLAN = {
     "closesAt": "2030-01-02T00:00:00+08:00",
     "prizes": [{"nameZh": "一等奖", "nameEn": "First prize", "points": 1000, "quantity": 1}],
 }
+INSTANT_ODDS = {
+    "playPoints": 50,
+    "lines": [
+        {
+            "nameZh": "一百积分",
+            "nameEn": "100 points",
+            "kind": "POINTS",
+            "points": 100,
+            "oddsPpm": 250000,
+            "fallback": 2,
+        },
+        {"nameZh": "谢谢参与", "nameEn": "No luck", "kind": "NONE", "oddsPpm": 750000},
+    ],
+}
+INSTANT_DRAW_PLAN = {
+    "titleZh": "新年转盘",
+    "titleEn": "New year's wheel",
+    "opensAt": "2030-01-01T00:00:00+08:00",
+    "closesAt": "2030-01-08T00:00:00+08:00",
+    "odds": INSTANT_ODDS,
+}
 VARIABLES: Mapping[str, Mapping[str, Value]] = {
     "docs/charity.md": {
         "terms": lambda served: CAMPAIGN_TERMS,
@@ -59,6 +80,14 @@ VARIABLES: Mapping[str, Mapping[str, Value]] = {
         "key": lambda served: "docs-draws",
         "input": lambda served: DRAW_PLAN,
         "id": lambda served: served.at("draws.edges.0.node.id"),
+    },
+    "docs/instant-draws.md": {
+        "draw": lambda served: served.at("instantDraws.edges.0.node.id"),
+        "key": lambda served: "docs-instant-draws",
+        "input": lambda served: INSTANT_DRAW_PLAN,
+        "id": lambda served: served.at("planInstantDraw.id"),
+        "odds": lambda served: {**INSTANT_ODDS, "playPoints": 40},
+        "play": lambda served: served.at("playInstantDraw.play.id"),
     },
     "docs/statements.md": {"member": lambda served: served.names["MEMBER_ID"]},
 }

@@ -86,7 +86,7 @@ async def test_whoever_publishes_more_than_plays_cost_confirms_it(work: Work) ->
     before = await rows_written()
     with pytest.raises(PayoutUnconfirmed) as refusal:
         await publish(work, draw_id)
-    assert refusal.value.fields() == {"play_points": 50, "expected_points": "50.500000", "payout_percent": "101.00"}
+    assert refusal.value.fields() == {"play_points": 50, "expected": "50.500000", "payout_percent": "101.00"}
     assert await rows_written() == before
     await publish(work, draw_id, confirm_payout=True)
     assert await state_of(draw_id) == "OPEN"

@@ -166,7 +166,7 @@ def _check_payout(odds: Odds, *, confirmed: bool) -> None:
     micropoints = payout_micropoints(odds)
     if micropoints > odds.play_points * WHOLE_PPM and not confirmed:
         raise PayoutUnconfirmed(
-            play_points=odds.play_points, expected_points=decimal_points(micropoints),
+            play_points=odds.play_points, expected=decimal_points(micropoints),
             payout_percent=payout_percent(odds),
         )  # fmt: skip
 
