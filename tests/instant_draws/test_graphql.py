@@ -222,11 +222,12 @@ async def test_only_operators_change_draws_and_nobody_else_sees_drafts(work: Wor
     draft = key_of(await instant_draws.plan_draw(work, a_plan(clock), actor=STAFF))
     before = await rows_written()
     for actor, code in ((AUDITOR, "FORBIDDEN"), (TILL, "FORBIDDEN"), (ANONYMOUS, "UNAUTHENTICATED")):
-        for text, given in (
+        asked: tuple[tuple[str, dict[str, Any]], ...] = (
             (PLAN, {"input": an_input(clock)}), (PUBLISH, {"id": draft, "confirm": True}),
             (ODDS, {"id": draft, "odds": an_input(clock)["odds"]}),
             *((STEP % step, {"id": draft}) for step in ("pause", "resume", "end")),
-        ):  # fmt: skip
+        )  # fmt: skip
+        for text, given in asked:
             with pytest.raises(RuntimeError, match=code):
                 await ask(work, text, actor, ADMIN, **given)
     assert await rows_written() == before
