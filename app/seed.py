@@ -30,6 +30,10 @@ from gamification.draws import queries as draw_queries
 from gamification.draws import service as draws
 from gamification.draws.rules import DrawsPolicy, Plan, Prize
 from gamification.earning.rules import EarningPolicy, LadderStep
+from gamification.instant_draws import queries as wheel_queries
+from gamification.instant_draws import service as wheels
+from gamification.instant_draws.rules import Line, Odds
+from gamification.instant_draws.rules import Plan as WheelPlan
 from gamification.members import queries as members_queries
 from gamification.members import service as members
 from gamification.members.credentials import Passwords
@@ -76,6 +80,7 @@ async def ensure_demonstration(settings: Settings) -> Tokens:
         await _hire(work, vault_of(settings))
         number = await _welcome(work)
         await _open_draw(work)
+        await _open_wheel(work)
         await _open_campaign(work)
         await _report_liability(work)
         return await _tokens(settings, work, number)
@@ -163,6 +168,35 @@ def _prize(name_zh: str, name_en: str, *, points: int, quantity: int, per_member
         name_zh=f"{name_zh} {points} 积分", name_en=f"{name_en}, {points} points",
         points=points, quantity=quantity, per_member=per_member,
     )  # fmt: skip
+
+
+async def _open_wheel(work: Work) -> None:
+    """An instant draw of thirty days with one free play a day; the next one when that has ended."""
+    now = work.clock.now()
+    if any(wheel.closes_at > now for wheel in await wheel_queries.draws_page(None, 1, ("OPEN",))):
+        return
+    lines = (
+        Line(
+            name_zh="大奖 1000 积分",
+            name_en="1,000 points",
+            points=1_000,
+            odds_ppm=1_000,
+            pity_ppm=1_000,
+            stock=30,
+            daily_release=1,
+            per_member=1,
+            fallback=2,
+        ),
+        Line(name_zh="100 积分", name_en="100 points", points=100, odds_ppm=99_000, pity_ppm=99_000, fallback=3),
+        Line(name_zh="20 积分", name_en="20 points", points=20, odds_ppm=400_000, pity_ppm=900_000, fallback=4),
+        Line(name_zh="谢谢参与", name_en="No luck this time", kind="NONE", odds_ppm=500_000, pity_ppm=0),
+    )
+    odds = Odds(play_points=50, lines=lines, free_plays_per_day=1, plays_per_member_day=20, pity_after=5)
+    plan = WheelPlan(
+        title_zh="每日转盘", title_en="Daily wheel", opens_at=now, closes_at=now + timedelta(days=30), odds=odds
+    )
+    wheel_id = await wheels.plan_draw(work, plan, actor=SYSTEM)
+    await wheels.publish_draw(work, draw_id=wheel_id, actor=SYSTEM)
 
 
 async def _open_campaign(work: Work) -> None:

@@ -11,6 +11,7 @@ from gamification.checkins.invariants import INVARIANTS as CHECKINS
 from gamification.core.database import fetch
 from gamification.draws.invariants import INVARIANTS as DRAWS
 from gamification.earning.invariants import INVARIANTS as EARNING
+from gamification.instant_draws.invariants import INVARIANTS as INSTANT_DRAWS
 from gamification.members.invariants import INVARIANTS as MEMBERS
 from gamification.orders.invariants import INVARIANTS as ORDERS
 from gamification.points.invariants import INVARIANTS as POINTS
@@ -26,6 +27,7 @@ SLICES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("orders", ORDERS),
     ("checkins", CHECKINS),
     ("draws", DRAWS),
+    ("instant_draws", INSTANT_DRAWS),
     ("charity", CHARITY),
     ("transparency", TRANSPARENCY),
 )

@@ -8,6 +8,7 @@ from gamification.charity import jobs as charity
 from gamification.core import upkeep
 from gamification.core.jobs import gather
 from gamification.draws import jobs as draws
+from gamification.instant_draws import jobs as instant_draws
 from gamification.members import jobs as members
 from gamification.orders import jobs as orders
 from gamification.points import jobs as points
@@ -22,6 +23,7 @@ REGISTRY = gather(
         orders,
         charity,
         draws,
+        instant_draws,
         transparency,
         audits,
     ]

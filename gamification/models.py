@@ -10,6 +10,7 @@ MODEL_MODULES = [
     "gamification.orders.models",
     "gamification.checkins.models",
     "gamification.draws.models",
+    "gamification.instant_draws.models",
     "gamification.charity.models",
     "gamification.transparency.models",
     "gamification.audits.models",

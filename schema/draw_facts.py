@@ -47,6 +47,7 @@ class DrawVoidReason(Enum):
 @strawberry.enum(description="What a prize is.")
 class PrizeKind(Enum):
     POINTS = strawberry.enum_value("POINTS", description="Points.")
+    NONE = strawberry.enum_value("NONE", description="Nothing: the blank of a wheel.")
 
 
 @strawberry.enum(description="How far a prize that was won is.")

@@ -10,6 +10,7 @@ from schema.draw_claims import DrawClaimsMutation, DrawClaimsQuery
 from schema.draw_verdicts import DrawVerdictsQuery
 from schema.draws import DrawsMutation, DrawsQuery, DrawsSubscription
 from schema.extensions import make_schema
+from schema.instant_draws import InstantDrawsMutation, InstantDrawsQuery
 from schema.members import MembersMutation, MembersQuery
 from schema.nodes import resolve_node
 from schema.points import PointsSubscription
@@ -25,6 +26,7 @@ class Query(
     DrawsQuery,
     DrawVerdictsQuery,
     DrawClaimsQuery,
+    InstantDrawsQuery,
     CharityQuery,
     TransparencyQuery,
     DeductionQuery,
@@ -35,7 +37,9 @@ class Query(
 
 
 @strawberry.type(description="What members do.")
-class Mutation(MembersMutation, CheckInsMutation, DrawsMutation, DrawClaimsMutation, CharityMutation):
+class Mutation(
+    MembersMutation, CheckInsMutation, DrawsMutation, DrawClaimsMutation, InstantDrawsMutation, CharityMutation
+):
     pass
 
 

@@ -110,6 +110,14 @@ RULES: Mapping[str, Rule] = {
         ("抽奖作废,所用积分已退回原批次", "The draw was voided; the ticket's points went back to their lots."),
         ("draw", "entry"),
     ),
+    "play": Rule(
+        ("转盘抽奖第 {number} 次,使用 {result} 积分", "Play {number} of an instant draw for {result} points."),
+        ("draw", "number", "version", "terms", "result"),
+    ),
+    "play_prize": Rule(
+        ("转盘抽奖第 {number} 次中奖,奖励 {result} 积分", "Play {number} of an instant draw won {result} points."),
+        ("draw", "number", "version", "prize", "result"),
+    ),
     "donation": Rule(
         (
             "公益捐赠 {units} 份,每份 {points_per_unit} 积分",
@@ -205,6 +213,8 @@ FIELDS: Mapping[str, Texts] = {
     "draw": ("抽奖编号", "Draw"),
     "terms": ("规则摘要", "Terms hash"),
     "rank": ("名次", "Place"),
+    "number": ("次序", "Number"),
+    "version": ("概率版本", "Version of the odds"),
     "prize": ("奖项", "Prize"),
     "entry": ("原流水序号", "Entry given back"),
     "campaign": ("公益活动编号", "Campaign"),
@@ -229,6 +239,8 @@ BY_SOURCE: Mapping[str, tuple[Texts, ...]] = {
     "ticket": (("购买抽奖券", "A draw ticket."),),
     "donation": (("公益捐赠", "A donation."),),
     "draw_win": (("抽奖中奖奖励", "A prize won in a draw."),),
+    "play": (("转盘抽奖", "A play of an instant draw."),),
+    "play_prize": (("转盘抽奖奖励", "A prize of an instant draw."),),
     "check_in": (("签到奖励", "A check-in reward."),),
 }
 BY_KIND: Mapping[str, tuple[Texts, ...]] = {

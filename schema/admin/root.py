@@ -13,6 +13,7 @@ from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
 from schema.admin.draw_figures import AdminDrawFiguresMutation
 from schema.admin.draw_settlements import AdminDrawsSubscription
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
+from schema.admin.instant_draws import AdminInstantDrawsMutation, AdminInstantDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.liability import LiabilityMutation, LiabilityQuery
 from schema.admin.members import MembersMutation, MembersQuery
@@ -37,6 +38,7 @@ class Query(
     AdminDeductionQuery,
     AdminCheckInsQuery,
     AdminDrawsQuery,
+    AdminInstantDrawsQuery,
     AdminCharityQuery,
     JobsQuery,
     AuditQuery,
@@ -60,6 +62,7 @@ class Mutation(
     AdminDeductionMutation,
     AdminDrawsMutation,
     AdminDrawFiguresMutation,
+    AdminInstantDrawsMutation,
     AdminCharityMutation,
     JobsMutation,
     LiabilityMutation,

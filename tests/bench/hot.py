@@ -33,6 +33,9 @@ from gamification.core.ids import new_id
 from gamification.core.work import Work
 from gamification.draws import service as draws
 from gamification.draws.rules import Plan, Prize
+from gamification.instant_draws import service as instant_draws
+from gamification.instant_draws.rules import WHOLE_PPM, Line, Odds
+from gamification.instant_draws.rules import Plan as InstantPlan
 from tests.bench.bulk import told_by
 from tests.bench.load import percentile_ms
 from tests.bench.programme import Measured, check_invariants, opened
@@ -43,6 +46,8 @@ MANY = 64
 """Draws that the members are spread over."""
 MEMBERS = 2_000
 PROCESSES = (1, 2)
+STOCK = 1_000_000
+"""Of the one prize of an instant draw: scarce, so that each win claims one, and never empty while it is measured."""
 
 
 async def buy(work: Work, draw_id: UUID, member_id: UUID) -> None:
@@ -66,8 +71,32 @@ async def open_ticket_draws(work: Work, number: int) -> list[UUID]:
     return ids
 
 
-ACTS: Mapping[str, Callable[[Work, UUID, UUID], Awaitable[None]]] = {"tickets": buy}
-OPENINGS: Mapping[str, Callable[[Work, int], Awaitable[list[UUID]]]] = {"tickets": open_ticket_draws}
+async def play(work: Work, draw_id: UUID, member_id: UUID) -> None:
+    """One play."""
+    await instant_draws.play(
+        work, draw_id=draw_id, member_id=member_id, actor=Actor("member", member_id), key=str(new_id())
+    )
+
+
+async def open_instant_draws(work: Work, number: int) -> list[UUID]:
+    """Draws with one prize of limited stock, which every second play wins; a play costs a point."""
+    prize = Line(name_zh="奖品", name_en="Prize", points=1, odds_ppm=WHOLE_PPM // 2, stock=STOCK, fallback=2)
+    miss = Line(name_zh="谢谢参与", name_en="No luck", kind="NONE", odds_ppm=WHOLE_PPM // 2)
+    plan = InstantPlan(
+        title_zh="抢购", title_en="Rush", opens_at=work.clock.now(), closes_at=TODAY + timedelta(days=365),
+        odds=Odds(play_points=1, lines=(prize, miss)),
+    )  # fmt: skip
+    ids = [await instant_draws.plan_draw(work, plan, actor=SYSTEM) for _ in range(number)]
+    for draw_id in ids:
+        await instant_draws.publish_draw(work, draw_id=draw_id, actor=SYSTEM)
+    return ids
+
+
+ACTS: Mapping[str, Callable[[Work, UUID, UUID], Awaitable[None]]] = {"tickets": buy, "plays": play}
+OPENINGS: Mapping[str, Callable[[Work, int], Awaitable[list[UUID]]]] = {
+    "tickets": open_ticket_draws,
+    "plays": open_instant_draws,
+}
 
 
 async def serve(what: str, seconds: float, draw_ids: Sequence[UUID]) -> dict[str, Any]:

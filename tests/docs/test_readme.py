@@ -51,6 +51,27 @@ FIGURE = {
     "source": "https://www.sse.com.cn",
     "dueAt": "2030-01-02T15:00:00+08:00",
 }
+INSTANT_ODDS = {
+    "playPoints": 50,
+    "lines": [
+        {
+            "nameZh": "一百积分",
+            "nameEn": "100 points",
+            "kind": "POINTS",
+            "points": 100,
+            "oddsPpm": 250000,
+            "fallback": 2,
+        },
+        {"nameZh": "谢谢参与", "nameEn": "No luck", "kind": "NONE", "oddsPpm": 750000},
+    ],
+}
+INSTANT_DRAW_PLAN = {
+    "titleZh": "新年转盘",
+    "titleEn": "New year's wheel",
+    "opensAt": "2030-01-01T00:00:00+08:00",
+    "closesAt": "2030-01-08T00:00:00+08:00",
+    "odds": INSTANT_ODDS,
+}
 VARIABLES: Mapping[str, Mapping[str, Value]] = {
     "docs/beacons.md": {
         "drand": lambda served: {**DRAW_PLAN, "beacon": {"kind": "DRAND"}},
@@ -71,6 +92,14 @@ VARIABLES: Mapping[str, Mapping[str, Value]] = {
         "rank": lambda served: 1,
         "input": lambda served: DRAW_PLAN,
         "id": lambda served: served.at("draws.edges.0.node.id"),
+    },
+    "docs/instant-draws.md": {
+        "draw": lambda served: served.at("instantDraws.edges.0.node.id"),
+        "key": lambda served: "docs-instant-draws",
+        "input": lambda served: INSTANT_DRAW_PLAN,
+        "id": lambda served: served.at("planInstantDraw.id"),
+        "odds": lambda served: {**INSTANT_ODDS, "playPoints": 40},
+        "play": lambda served: served.at("playInstantDraw.play.id"),
     },
     "docs/statements.md": {"member": lambda served: served.names["MEMBER_ID"]},
 }

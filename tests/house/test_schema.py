@@ -31,6 +31,7 @@ from gamification.draws.disclosure import CONDITIONS_MAX
 from gamification.draws.rules import PRIZES_MAX, TICKETS_MAX
 from gamification.draws.verification import DISCREPANCIES
 from gamification.earning.rules import STEPS_MAX
+from gamification.instant_draws.rules import LINES_MAX as ODDS_LINES_MAX
 from gamification.members.queries import REFERENCES_MAX
 from gamification.members.service.integrations import SCOPES_MAX
 from gamification.members.service.staff import STORES_MAX
@@ -71,6 +72,9 @@ BOUNDS = {
     "EntryExplanation.steps": EXPLANATION_STEPS_MAX,
     "EntryProof.auditPath": LOG_DEPTH_MAX,
     "HoldPreview.entries": PREVIEWED_MAX,
+    "InstantDraw.prizesLeft": ODDS_LINES_MAX,
+    "InstantDrawFigures.given": ODDS_LINES_MAX,
+    "InstantOdds.lines": ODDS_LINES_MAX,
     "Integration.scopes": SCOPES_MAX,
     "InvariantRun.checks": CHECKS_MAX,
     "LiabilityReport.buckets": MONTHS_AHEAD_MAX + 1,
@@ -80,6 +84,7 @@ BOUNDS = {
     "Order.lines": LINES_MAX,
     "OrderEventPreview.entries": PREVIEWED_MAX,
     "OrderPreview.entries": PREVIEWED_MAX,
+    "PlayPreview.entries": PREVIEWED_MAX,
     "PointsBalance.expiring": EXPIRING_MAX,
     "PointsExpiry.dates": DATES_MAX,
     "PointsPolicy.activationDates": DATES_MAX,
@@ -94,7 +99,7 @@ BOUNDS = {
 NEVER_REFUSED = {"signOut"}
 """Mutations that always succeed: whoever signs out is signed out."""
 
-FAULTS_OF_OPERATION = {"OVERLOADED", "POLICY_MISSING"}
+FAULTS_OF_OPERATION = {"OVERLOADED", "PLAY_SEED_MISSING", "POLICY_MISSING"}
 """Refusals of no verb: the installation was never set up, the process has too much to do. They come as coded errors."""
 
 both = pytest.mark.parametrize("schema", [member, admin], ids=["member", "admin"])

@@ -27,6 +27,8 @@ from tests.adjustments.builders import adjust, hire, waive
 from tests.builders import TIERS, a_work, balance
 from tests.charity.builders import a_campaign, give
 from tests.draws.builders import DAY, a_prize, an_open_draw, buy, drawn, no_heartbeat, settled
+from tests.instant_draws.builders import a_draw, a_table, play
+from tests.instant_draws.builders import a_prize as a_prize_line
 from tests.orders.builders import Shop
 from tests.statements.asking import as_member
 from tests.statements.conftest import A_YEAR, LADDER
@@ -158,7 +160,7 @@ async def shops_tell(shop: Shop, clock: FixedClock) -> None:
 
 async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     """Every movement that the slices have: orders, refunds, events, holds, deductions, check-in, ticket, prize, voided
-    draw, donation, adjustments, expiry."""
+    draw, instant draw, donation, adjustments, expiry."""
     work, mei = shop.work, await shop.member()
     await shop.sent(shop.order("a", 600_000, 400_000, paid="03-02"))
     await points_pay(shop, mei)
@@ -170,6 +172,7 @@ async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     await members.declare_adult(member_id=mei, now=clock.now())
     for draw_id in (won, voided):
         await buy(work, draw_id, mei)
+    await play(work, await a_draw(work, a_table(a_prize_line(30, 1_000_000))), mei)
     clock.advance(DAY)
     await drawn(work, won, clock.now())
     await settled(work, won)

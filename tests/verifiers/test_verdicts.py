@@ -54,6 +54,14 @@ async def open_book(database: Database, clock: FixedClock) -> Work:
     return await a_programme(clock)
 
 
+CHECKS = (
+    ("draw", "draw_terms_hash_is_of_terms"),
+    ("draw", "draw_seed_is_the_committed_one"),
+    ("draw", "draw_proof_level_of_its_beacon"),
+    ("draw_beacon", "draw_beacon_value_is_of_its_signature"),
+)
+
+
 @dataclass
 class Owner:
     """Whoever owns the database: changes rows without triggers and constraints."""
@@ -63,8 +71,8 @@ class Owner:
     async def changes(self, sql: str, draw_id: UUID) -> None:
         connection = await asyncpg.connect(self.database.url)
         try:
-            for check in ("draw_terms_hash_is_of_terms", "draw_seed_is_the_committed_one"):
-                await connection.execute(f"ALTER TABLE draw DROP CONSTRAINT IF EXISTS {check}")
+            for table, check in CHECKS:
+                await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}")
             await connection.execute("SET session_replication_role = replica")
             assert (await connection.execute(sql, draw_id)).endswith(" 1")
 

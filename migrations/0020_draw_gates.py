@@ -18,7 +18,7 @@ GATE_STAYS_PUBLISHED_TRIGGER = """CREATE TRIGGER draw_gate_published BEFORE UPDA
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jifen", "0022_draw_reserves")]
+    dependencies = [("jifen", "0019_draw_reserves")]
 
     initial = False
 

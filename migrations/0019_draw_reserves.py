@@ -64,7 +64,7 @@ def check(model: str, name: str, sql: str) -> ops.AddConstraint:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jifen", "0020_beacons")]
+    dependencies = [("jifen", "0018_beacons")]
 
     initial = False
 

@@ -41,7 +41,7 @@ BEACON_IS_DUE_TRIGGER = """CREATE TRIGGER draw_beacon_due BEFORE INSERT ON draw_
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jifen", "0016_adult_declaration")]
+    dependencies = [("jifen", "0017_instant_draws")]
 
     initial = False
 
