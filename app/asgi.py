@@ -22,6 +22,7 @@ from app.graphql_engine import Policy, Preparing
 from app.graphql_http import ContextFactory, GraphQLApplication, graphql_routes
 from app.health import health_routes
 from app.limits import Audience
+from app.play_exports import play_export_routes
 from app.ready_queries import MEMBER_QUERIES, STAFF_QUERIES
 from app.security import SecureResponses
 from app.settings import Settings
@@ -104,6 +105,7 @@ def create_app(settings: Settings | None = None) -> SecureResponses:
         *health_routes(),
         *transparency_routes(),
         *draw_export_routes(),
+        *play_export_routes(doors.at("member")),
         *verifier_routes(),
         *Exports(doors.at("staff"), doors.still_holds).routes(),
         *(graphiql_routes(GRAPHIQL_PATH, IDE_ENDPOINTS, settings.graphiql_tokens_file) if local else ()),

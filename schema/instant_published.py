@@ -21,6 +21,10 @@ class OwnPlays:
     free_plays_left: int = strawberry.field(description="Plays that would cost nothing today.")
     misses: int = strawberry.field(description="Misses in a row up to now.")
     is_pity_next: bool = strawberry.field(description="Whether the pity odds decide the next play.")
+    export_url: str | None = strawberry.field(
+        description="Where the member downloads these plays, with the token of this request, as one document for the "
+        "stand-alone verifiers, from the same host; null before the first play."
+    )
 
 
 async def published_instant_draws(ids: list[UUID]) -> Sequence[queries.DrawRow | None]:
@@ -65,6 +69,7 @@ class InstantDraw(InstantDrawFacts, relay.Node):
             free_plays_left=max(odds.free_plays_per_day - free, 0),
             misses=misses,
             is_pity_next=rules.is_pity(odds.pity_after, misses),
+            export_url=f"/plays/{self.id}/export.json" if last else None,
         )
 
 

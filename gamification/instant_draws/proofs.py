@@ -1,4 +1,4 @@
-"""What anyone needs to recompute plays: one play with its verdict, or all plays of a member in a draw as a document.
+"""What anyone needs to recompute a play, and the verdict.
 
 Read-only. No seed is shown before it is revealed; until then nothing about a play of that day can be recomputed.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from gamification.core.chance import commitment
@@ -22,9 +21,6 @@ from gamification.instant_draws.queries import (
     versions_by_numbers,
 )
 from gamification.instant_draws.rules import is_pity, message, outcome
-
-EXPORT_FORMAT = "jifen-play-export-1"
-PLAYS_PER_READ = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,50 +66,3 @@ def _chain(version: VersionRow, place: int | None) -> Sequence[int]:
         places.append(place)
         place = version.lines[place - 1].fallback
     return places
-
-
-async def export_of(draw_id: UUID, member_id: UUID, hidden_from: date) -> dict[str, Any] | None:
-    """All plays of a member in a draw as one document for the verifiers; None where there are none.
-
-    Days whose seed is still secret are listed with their commitment and no seed.
-    """
-    plays = await _all_plays(draw_id, member_id)
-    if not plays:
-        return None
-    versions = await versions_by_numbers(sorted({(draw_id, play.version) for play in plays}))
-    days = await seeds_by_days(sorted({play.business_date for play in plays}), hidden_from)
-    return {
-        "format": EXPORT_FORMAT,
-        "draw": str(draw_id),
-        "member": str(member_id),
-        "terms": [_terms(versions[key]) for key in sorted(versions)],
-        "days": [_day(days[on]) for on in sorted(days)],
-        "plays": [_play(play) for play in plays],
-    }
-
-
-async def _all_plays(draw_id: UUID, member_id: UUID) -> list[PlayRow]:
-    plays: list[PlayRow] = []
-    while run := await plays_from_first(member_id, draw_id, len(plays), PLAYS_PER_READ):
-        plays += run
-    return plays
-
-
-def _terms(version: VersionRow) -> dict[str, Any]:
-    assert version.terms_hash is not None, "what is played is published"
-    return {"version": version.version, "terms": version.terms, "terms_hash": version.terms_hash.hex()}
-
-
-def _day(seed: SeedRow) -> dict[str, Any]:
-    return {
-        "business_date": seed.business_date.isoformat(),
-        "commitment": seed.commitment.hex(),
-        "seed": seed.seed.hex() if seed.seed else None,
-    }
-
-
-def _play(play: PlayRow) -> dict[str, Any]:
-    return {
-        "number": play.number, "business_date": play.business_date.isoformat(), "version": play.version,
-        "roll": play.roll, "nominal": play.nominal, "given": play.given, "reason": play.reason, "pity": play.pity,
-    }  # fmt: skip

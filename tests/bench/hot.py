@@ -46,6 +46,8 @@ MANY = 64
 """Draws that the members are spread over."""
 MEMBERS = 2_000
 PROCESSES = (1, 2)
+NOW = TODAY + timedelta(hours=1)
+"""After all that was seeded, such as the seeds of the days."""
 STOCK = 1_000_000
 """Of the one prize of an instant draw: scarce, so that each win claims one, and never empty while it is measured."""
 
@@ -104,7 +106,7 @@ async def serve(what: str, seconds: float, draw_ids: Sequence[UUID]) -> dict[str
     settings = Settings()
     async with opened(settings):
         work = await open_work(settings)
-        work.clock = FixedClock(TODAY)
+        work.clock = FixedClock(NOW)
         rows = await fetch(
             "SELECT member_id FROM account WHERE currency = 'POINTS' AND available > 100 LIMIT $1", MEMBERS
         )
@@ -128,7 +130,7 @@ async def rush(programme: Measured, what: str, *, rounds: int, seconds: float, r
     """One line for each number of processes: the medians on one draw and on many, and their ratio."""
     async with opened(programme.settings):
         work = await open_work(programme.settings)
-        work.clock = FixedClock(TODAY)
+        work.clock = FixedClock(NOW)
         hot, spread = await OPENINGS[what](work, 1), await OPENINGS[what](work, MANY)
     lines = []
     for processes in PROCESSES:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 from gamification.core.actors import Actor
-from gamification.core.clock import Clock
+from gamification.core.clock import Clock, FixedClock
 from gamification.core.database import fetch, fetch_value
 from gamification.core.ids import new_id
 from gamification.core.work import Work
 from gamification.draws.invariants import INVARIANTS as DRAWS_INVARIANTS
+from gamification.instant_draws import exports
 from gamification.instant_draws import service as instant_draws
 from gamification.instant_draws.invariants import INVARIANTS
 from gamification.instant_draws.queries import PlayRow
-from gamification.instant_draws.rules import WHOLE_PPM, Line, Odds, Plan
+from gamification.instant_draws.rules import WHOLE_PPM, Line, Odds, Plan, hidden_from
 from gamification.points.invariants import INVARIANTS as POINTS_INVARIANTS
+from tests.draws.builders import a_member
 
 WEEK = timedelta(days=7)
 STAFF = Actor("staff", UUID(int=7), role="operator")
@@ -48,6 +51,9 @@ def a_table(*prizes: Line, **given: Any) -> Odds:
     return Odds(**{"play_points": 50, "lines": (*lines, miss), **given})
 
 
+WITH_PITY = a_table(
+    a_prize(60, 300_000, 2, stock=3, pity_ppm=600_000), a_prize(5, 200_000, pity_ppm=300_000), pity_after=2
+)  # fmt: skip
 USUAL = a_table(a_prize(500, 10_000), a_prize(20, 200_000))
 
 
@@ -79,6 +85,31 @@ async def played(work: Work, draw_id: UUID, member_ids: Sequence[UUID]) -> list[
     """One play of each of these members (named twice: two) in one batch; answers and refusals."""
     commands = [instant_draws.Play(member_id=each, actor=Actor("member", each), draw_id=draw_id) for each in member_ids]
     return list(await work.perform_all(instant_draws.PLAY, commands))
+
+
+def secret_from(work: Work) -> date:
+    """The first business day whose seed is not revealed yet."""
+    return hidden_from(work.clock.now(), work.calendar)
+
+
+async def a_history(work: Work, clock: FixedClock) -> tuple[UUID, UUID]:
+    """A draw and a member's thirty plays of it over three days, under two versions of the odds; the days are over."""
+    draw_id, member_id = await a_draw(work, WITH_PITY), await a_member(work, 2_000)
+    for day in range(3):
+        for _ in range(10):
+            await play(work, draw_id, member_id)
+        clock.advance(timedelta(days=1))
+        if day == 1:
+            better = replace(WITH_PITY, play_points=40)
+            await instant_draws.publish_odds(work, better, draw_id=draw_id, actor=STAFF, confirm_payout=True)
+    return draw_id, member_id
+
+
+async def exported(draw_id: UUID, member_id: UUID, hidden_from: date) -> Any:
+    """The document of a member's plays, as whoever downloads it reads it."""
+    export = await exports.export_of(draw_id, member_id, hidden_from)
+    assert export is not None
+    return json.loads(b"".join([chunk async for chunk in export.chunks()]))
 
 
 async def plays_of(draw_id: UUID) -> list[PlayRow]:

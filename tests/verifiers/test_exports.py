@@ -19,6 +19,7 @@ from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
 from app import draw_exports
+from app.downloads import RUNNING_MAX
 from app.draw_exports import DRAW_EXPORT_PATH, DrawExports
 from app.security import SecureResponses
 from app.sending import BrokenOff
@@ -169,7 +170,7 @@ async def test_who_reads_too_slowly_is_cut_off(work: Work, clock: FixedClock, ma
     draw_id, files, client = await a_drawn_draw(work, clock), make(), Client(reads=False)
     with capture_logs() as logs, pytest.raises(BrokenOff):
         await client.fetch(files, draw_id)
-    assert [(line["event"], line["error"]) for line in logs] == [("draw_export.broken_off", "TimeoutError")]
+    assert [(line["event"], line["error"]) for line in logs] == [("download.broken_off", "TimeoutError")]
     assert files.running == 0 and not client.is_whole
 
 
@@ -183,7 +184,7 @@ async def test_who_goes_away_frees_the_place(work: Work, clock: FixedClock, monk
 
 async def test_a_few_run_at_once_and_the_next_waits(work: Work, clock: FixedClock) -> None:
     """Who finds no place is told to come back; who has the file already needs none."""
-    draw_id, files = await a_drawn_draw(work, clock), DrawExports(running=draw_exports.RUNNING_MAX)
+    draw_id, files = await a_drawn_draw(work, clock), DrawExports(running=RUNNING_MAX)
     async with served(files) as client:
         refused = await client.get(path_of(draw_id))
         assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (
@@ -192,7 +193,7 @@ async def test_a_few_run_at_once_and_the_next_waits(work: Work, clock: FixedCloc
         assert (await client.get(path_of(draw_id), headers={"if-none-match": "*"})).status_code == 304
         files.running -= 1
         assert (await client.get(path_of(draw_id))).status_code == 200
-    assert files.running == draw_exports.RUNNING_MAX - 1
+    assert files.running == RUNNING_MAX - 1
 
 
 async def test_a_fault_is_masked(work: Work, clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +208,7 @@ async def test_a_fault_is_masked(work: Work, clock: FixedClock, monkeypatch: pyt
             answer = await client.get(path_of(UUID(int=1)))
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
     assert "postgres" not in answer.text and "secret" not in str(logs)
-    assert [line["event"] for line in logs] == ["draw_export.fault"]
+    assert [line["event"] for line in logs] == ["download.fault"]
 
 
 @pytest.mark.parametrize("name", TYPES)
