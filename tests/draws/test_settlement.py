@@ -65,6 +65,25 @@ async def a_grant_that_fails(database: Database, rank: int) -> AsyncIterator[Non
         await owner.close()
 
 
+async def test_wins_are_looked_up_before_any_was_ever_granted(
+    work: Work, database: Database, clock: FixedClock
+) -> None:
+    """Where the planner knows that no prize was ever granted, grants are still not searched for from end to end."""
+    draw_id, _ = await a_drawn_draw(work, clock)
+    owner = await asyncpg.connect(database.url)
+    try:
+        await owner.execute("VACUUM ANALYZE draw_grant")
+        async with owner.transaction():
+            wins = await owner.fetch("SELECT * FROM wins_by_key($1, $2)", [draw_id] * 30, list(range(1, 31)))
+            scans = await owner.fetchrow(
+                "SELECT seq_scan, idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'draw_grant'"
+            )
+    finally:
+        await owner.close()
+    assert (len(wins), {win["entry_seq"] for win in wins}) == (30, {None})
+    assert scans is not None and tuple(scans) == (0, 30)
+
+
 async def test_every_win_is_paid_and_the_draw_is_settled(work: Work, clock: FixedClock) -> None:
     """The prize arrives, the ticket names the entry, the listeners hear of it in the same transaction."""
     work.listeners["draw.settled"] = ["messages.draw_settled"]
