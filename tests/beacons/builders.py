@@ -64,11 +64,18 @@ class StandIn:
         self.answers[f"/{QUICKNET.hash}/public/{number}"] = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request and close."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        path = head.split()[1]
+        """Answer one request and close; a client may leave before it has asked."""
+        try:
+            await self.answer((await reader.readuntil(b"\r\n\r\n")).decode(), reader, writer)
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            writer.close()
+
+    async def answer(self, head: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer a request whose head was read."""
         self.heard.append(head)
-        answer = self.answers.get(path, ("404 Not Found", b""))
+        answer = self.answers.get(head.split()[1], ("404 Not Found", b""))
         if answer is None:
             writer.write(b"HTTP/1.1 200 OK\r\n")
             await writer.drain()
@@ -78,7 +85,6 @@ class StandIn:
             writer.write(
                 f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
             )
-        writer.close()
 
 
 @asynccontextmanager
