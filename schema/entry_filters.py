@@ -20,6 +20,7 @@ from schema.refusals import BadInput
 @strawberry.enum(description="What an entry did.")
 class EntryKind(Enum):
     ACCRUAL = strawberry.enum_value("ACCRUAL", description="Points in for an activity, or growth.")
+    BONUS = strawberry.enum_value("BONUS", description="Points or growth that an earning rule or a benefit added.")
     LADDER = strawberry.enum_value("LADDER", description="What an order added to its month's ladder points.")
     LADDER_REVERSAL = strawberry.enum_value("LADDER_REVERSAL", description="What a refund took from them again.")
     REDEMPTION = strawberry.enum_value("REDEMPTION", description="Points out for something.")

@@ -3,6 +3,7 @@
 import strawberry
 from strawberry import relay
 
+from schema.carts import CartsQuery
 from schema.charity import CharityMutation, CharityQuery
 from schema.checkins import CheckInsMutation, CheckInsQuery
 from schema.deduction import DeductionQuery
@@ -30,6 +31,7 @@ class Query(
     CharityQuery,
     TransparencyQuery,
     DeductionQuery,
+    CartsQuery,
 ):
     node: relay.Node | None = strawberry.field(
         resolver=resolve_node, description="Anything that has an id, if the caller may see it."

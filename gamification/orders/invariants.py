@@ -70,7 +70,8 @@ INVARIANTS = {
         SELECT coalesce(l.member_id, e.member_id) FROM
             (SELECT member_id, sum(growth_earned - growth_revoked) AS growth FROM order_line GROUP BY member_id) l
             FULL JOIN (SELECT member_id, sum(available_delta - coalesce((trace ->> 'forgiven')::bigint, 0)) AS growth
-                       FROM entry WHERE currency = 'GROWTH' AND source_type IN ('order', 'refund') GROUP BY member_id) e
+                       FROM entry WHERE currency = 'GROWTH' AND source_type IN ('order', 'order_rule', 'refund')
+                       GROUP BY member_id) e
             ON e.member_id = l.member_id
         WHERE coalesce(l.growth, 0) <> coalesce(e.growth, 0)""",
 }

@@ -125,12 +125,15 @@ async def lines_of_orders(keys: Sequence[tuple[UUID, UUID]]) -> list[list[LineRo
 async def entry_sources_by_orders(external_ids: Sequence[str]) -> list[list[tuple[str, str]]]:
     """What the ledger's entries of each order and of its refunds stand for, as (kind of thing, id); one statement.
 
-    The order itself, each refund that took something from it, and each line that such a refund took from. None at all
-    for an id that is not known.
+    The order itself, each rule that may have added to it, each refund that took something from it, and each line that
+    such a refund took from. None at all for an id that is not known.
     """
     rows = await fetch(
         """SELECT d.external_id, 'order' AS type, d.order_id::text AS id
            FROM order_directory d WHERE d.external_id = ANY($1)
+           UNION SELECT d.external_id, 'order_rule', concat_ws(':', d.order_id, r.code)
+           FROM order_directory d CROSS JOIN (SELECT DISTINCT code FROM earning_rule WHERE state <> 'DRAFT') r
+           WHERE d.external_id = ANY($1)
            UNION SELECT d.external_id, 'refund', concat_ws(':', p.refund_id, p.order_id, q.line)
            FROM order_directory d JOIN refund_part p ON p.member_id = d.member_id AND p.order_id = d.order_id
            CROSS JOIN LATERAL (VALUES (NULL::int), (p.line)) AS q(line) WHERE d.external_id = ANY($1)""",

@@ -78,6 +78,10 @@ RULES: Mapping[str, Rule] = {
             "points_after", "forgiven",
         ),
     ),
+    "earning_rule": Rule(
+        ("按积分规则 {earning_rule} 加赠 {result}", "The earning rule {earning_rule} adds {result}."),
+        ("earning_rule", "effect", "base_fen", "rate_bp", "multiplier_bp", "capped_from", "capped_by", "result"),
+    ),
     "claw_back": Rule(
         (
             "订单 {order} 累计退款 {refunded_yuan} 元(实付 {paid_yuan} 元),按比例收回所得积分",
@@ -189,6 +193,9 @@ FIELDS: Mapping[str, Texts] = {
     "multipliers": ("倍数", "Multipliers"),
     "cap": ("上限", "Cap"),
     "capped_from": ("封顶前", "Before the cap"),
+    "capped_by": ("封顶依据", "Capped by"),
+    "earning_rule": ("积分规则", "Earning rule"),
+    "effect": ("规则效果", "Effect"),
     "rounding": ("取整", "Rounding"),
     "result": ("结果", "Result"),
     "month": ("月份", "Month"),
@@ -245,6 +252,7 @@ BY_SOURCE: Mapping[str, tuple[Texts, ...]] = {
 }
 BY_KIND: Mapping[str, tuple[Texts, ...]] = {
     "ACCRUAL": (("获得积分", "Points earned."),),
+    "BONUS": (("加赠积分", "A bonus."),),
     "LADDER": (("消费阶梯积分", "Points of the spend ladder."),),
     "LADDER_REVERSAL": (("退款后消费阶梯积分回退", "A refund lowered the points of the spend ladder."),),
     "REDEMPTION": (("使用积分", "Points used."),),
@@ -270,6 +278,20 @@ BY_KIND: Mapping[str, tuple[Texts, ...]] = {
 
 WORDS: Mapping[str, Mapping[str, Texts]] = {
     "rounding": {"floor": ("向下取整", "rounded down")},
+    "capped_by": {
+        "day": ("每日上限", "the day's cap"),
+        "week": ("每周上限", "the week's cap"),
+        "month": ("每月上限", "the month's cap"),
+        "lifetime": ("累计上限", "the cap in all"),
+        "budget": ("活动预算", "the rule's budget"),
+    },
+    "effect": {
+        "fixed_points": ("固定积分", "fixed points"),
+        "per_amount": ("按金额", "per amount"),
+        "multiplier_bp": ("倍数", "multiplier"),
+        "steps": ("满额档位", "steps by amount"),
+        "line_bonus": ("指定商品", "bonus on listed lines"),
+    },
     "cause": {
         "released": ("已取消", "undone"),
         "timed_out": ("已超时", "timed out"),

@@ -80,9 +80,10 @@ INVARIANTS = {
         WHERE h.state = 'ACTIVE' AND (a.next_due_at IS NULL OR a.next_due_at > h.expires_at)""",
     "each entry is of a known kind and moves points as that kind may": """
         SELECT e.member_id, e.currency, e.seq, e.kind FROM entry e
-        LEFT JOIN (VALUES ('ACCRUAL', '+'), ('LADDER', '+'), ('LADDER_REVERSAL', '-0'), ('REDEMPTION', '-'),
-                   ('DONATION', '-'), ('EXPIRY', '-'), ('ACTIVATION', '0'), ('CLAW_BACK', '-0'), ('RESTORATION', '+'),
-                   ('HOLD', '0'), ('CAPTURE', '-'), ('RELEASE', '0'), ('ADJUSTMENT', '+-'), ('DEBT_WAIVER', '+'))
+        LEFT JOIN (VALUES ('ACCRUAL', '+'), ('BONUS', '+'), ('LADDER', '+'), ('LADDER_REVERSAL', '-0'),
+                   ('REDEMPTION', '-'), ('DONATION', '-'), ('EXPIRY', '-'), ('ACTIVATION', '0'), ('CLAW_BACK', '-0'),
+                   ('RESTORATION', '+'), ('HOLD', '0'), ('CAPTURE', '-'), ('RELEASE', '0'), ('ADJUSTMENT', '+-'),
+                   ('DEBT_WAIVER', '+'))
           AS known(kind, moves) ON known.kind = e.kind
         WHERE strpos(coalesce(known.moves, ''),
                      CASE sign(e.available_delta + e.pending_delta + e.held_delta - e.debt_delta)

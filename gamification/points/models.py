@@ -36,6 +36,7 @@ class Kind:
 
 KINDS = {
     "ACCRUAL": Kind("+", "获取", "Earned"),
+    "BONUS": Kind("+", "加赠", "Bonus"),
     "LADDER": Kind("+", "消费阶梯增量", "Ladder uplift"),
     "LADDER_REVERSAL": Kind("-0", "消费阶梯回退", "Ladder lowered by a refund"),
     "REDEMPTION": Kind("-", "使用", "Used"),

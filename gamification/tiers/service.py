@@ -31,6 +31,12 @@ STANDING = Load(
 )
 
 
+def tier_code(book: Book) -> str:
+    """The code of the tier that the member is in at this point of the batch; the lowest where nothing is known."""
+    rows: list[StandingRow] = book.loaded(STANDING.name)
+    return rows[0].tier_code if rows else book.policy(TierPolicy).body.tiers[0].code
+
+
 def raise_tier(book: Book, at: datetime) -> Tier | None:
     """Raise the member to the tier that growth reaches now; returns the new tier, or None when nothing changes."""
     version = book.policy(TierPolicy)

@@ -8,6 +8,7 @@ import strawberry
 from gamification.orders import errors, queries, rules, service
 from schema.admin.orders import MemberRef, Order, RefundStatus, name_of
 from schema.context import Info
+from schema.earning_rules import RuleVerdict
 from schema.holds import CaptureExceedsHold, HoldCaptured, OrderAlreadyHeld
 from schema.permissions import Allow, Integration, Staff, access_error
 from schema.points import InsufficientPoints
@@ -92,6 +93,9 @@ class OrderRecorded:
     raised_to: str | None = strawberry.field(description="The code of the tier that it raised the member to.")
     deduction_points: Points = strawberry.field(description="Points that paid for a part of it.")
     available: Points = strawberry.field(description="Points usable after it.")
+    rules: list[RuleVerdict] = strawberry.field(
+        description="What each earning rule did, those that pay first; empty where it had been recorded before."
+    )
 
     @strawberry.field(description="The order.")
     async def order(self, info: Info) -> Order | None:
@@ -123,6 +127,7 @@ class OrderPreview:
     raised_to: str | None = strawberry.field(description="The code of the tier that it would raise the member to.")
     deduction_points: Points = strawberry.field(description="Points that would pay for a part of it.")
     available: Points = strawberry.field(description="Points usable afterwards.")
+    rules: list[RuleVerdict] = strawberry.field(description="What each earning rule would do, those that pay first.")
     entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
 
 
@@ -304,6 +309,7 @@ class OrderIntakeQuery:
             raised_to=seen.raised_to,
             deduction_points=Points(seen.deduction_points),
             available=Points(seen.available),
+            rules=[RuleVerdict.of(each) for each in seen.rules],
             entries=previewed_entries(preview, info.context.locale),
         )
 
@@ -349,6 +355,7 @@ class OrderIntakeMutation:
             raised_to=recorded.raised_to,
             deduction_points=Points(recorded.deduction_points),
             available=Points(recorded.available),
+            rules=[RuleVerdict.of(each) for each in recorded.rules],
         )
 
     @strawberry.mutation(description="Record a refund; safe to send again, and before its order.", extensions=[WRITERS])

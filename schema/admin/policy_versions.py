@@ -14,9 +14,11 @@ from gamification.checkins import rules as checkin_rules
 from gamification.core import policy as core
 from gamification.core import publications
 from gamification.draws import rules as draw_rules
+from gamification.earning import rulebook
 from gamification.earning import rules as earning_rules
 from gamification.points import rules as points_rules
 from gamification.tiers import rules as tier_rules
+from schema.earning_rules import RuleDefinition
 from schema.nodes import number_of
 from schema.permissions import Allow
 from schema.permissions import Staff as IsStaff
@@ -35,6 +37,7 @@ class PolicyKind(Enum):
     TIERS = strawberry.enum_value("tiers", description="Which tiers there are.")
     CHECK_INS = strawberry.enum_value("checkins", description="What checking in pays.")
     DRAWS = strawberry.enum_value("draws", description="What tickets of draws cost.")
+    RULES = strawberry.enum_value("rules", description="Which earning rules pay; see publishEarningRule.")
     ADJUSTMENTS = strawberry.enum_value("adjustments", description="How far staff adjust alone.")
 
 
@@ -99,8 +102,24 @@ class AdjustmentsPolicy:
         )
 
 
+@strawberry.type(description="The earning rules that pay, all together.")
+class RulesPolicy:
+    rules: list[RuleDefinition] = strawberry.field(description="The rules by code.")
+
+    @classmethod
+    def of(cls, body: rulebook.RulesPolicy) -> "RulesPolicy":
+        return cls(rules=[RuleDefinition.of(rule) for rule in body.rules])
+
+
 PolicyBody = Annotated[
-    PointsPolicy | DeductionPolicy | EarningPolicy | TierPolicy | CheckInPolicy | DrawsPolicy | AdjustmentsPolicy,
+    PointsPolicy
+    | DeductionPolicy
+    | EarningPolicy
+    | RulesPolicy
+    | TierPolicy
+    | CheckInPolicy
+    | DrawsPolicy
+    | AdjustmentsPolicy,
     strawberry.union("PolicyBody", description="What a policy says; its type depends on the kind."),
 ]
 
@@ -117,6 +136,7 @@ FORMS: Mapping[PolicyKind, Form] = {
     PolicyKind.POINTS: Form(points_rules.PointsPolicy, PointsPolicy.of),
     PolicyKind.DEDUCTION: Form(points_rules.DeductionPolicy, DeductionPolicy.of),
     PolicyKind.EARNING: Form(earning_rules.EarningPolicy, EarningPolicy.of),
+    PolicyKind.RULES: Form(rulebook.RulesPolicy, RulesPolicy.of),
     PolicyKind.TIERS: Form(tier_rules.TierPolicy, TierPolicy.of),
     PolicyKind.CHECK_INS: Form(checkin_rules.CheckInPolicy, CheckInPolicy.of),
     PolicyKind.DRAWS: Form(draw_rules.DrawsPolicy, DrawsPolicy.of),

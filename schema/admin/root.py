@@ -13,6 +13,7 @@ from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
 from schema.admin.draw_figures import AdminDrawFiguresMutation
 from schema.admin.draw_settlements import AdminDrawsSubscription
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
+from schema.admin.earning_rules import EarningRulesMutation, EarningRulesQuery
 from schema.admin.instant_draws import AdminInstantDrawsMutation, AdminInstantDrawsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.liability import LiabilityMutation, LiabilityQuery
@@ -31,6 +32,7 @@ class Query(
     AccessQuery,
     MembersQuery,
     ProgrammeQuery,
+    EarningRulesQuery,
     AdjustmentsQuery,
     OrdersQuery,
     OrderIntakeQuery,
@@ -56,6 +58,7 @@ class Mutation(
     AccessMutation,
     MembersMutation,
     ProgrammeMutation,
+    EarningRulesMutation,
     AdjustmentsMutation,
     OrderIntakeMutation,
     OrderEventsMutation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner
@@ -30,6 +30,9 @@ from gamification.core.errors import Refusal
 from gamification.draws.disclosure import CONDITIONS_MAX
 from gamification.draws.rules import PRIZES_MAX, TICKETS_MAX
 from gamification.draws.verification import DISCREPANCIES
+from gamification.earning.conditions import LISTED_MAX, NODES_MAX
+from gamification.earning.rulebook import RULES_MAX, Period
+from gamification.earning.rulebook import STEPS_MAX as AMOUNT_STEPS_MAX
 from gamification.earning.rules import STEPS_MAX
 from gamification.instant_draws.rules import LINES_MAX as ODDS_LINES_MAX
 from gamification.members.queries import REFERENCES_MAX
@@ -90,6 +93,26 @@ BOUNDS = {
     "PointsPolicy.activationDates": DATES_MAX,
     "PointsPolicy.noticeDays": NOTICES_MAX,
     "RefundPreview.entries": PREVIEWED_MAX,
+    "CartEarnings.rules": RULES_MAX,
+    "OrderPreview.rules": RULES_MAX,
+    "OrderRecorded.rules": RULES_MAX,
+    "Query.earningRules": RULES_MAX,
+    "RuleCondition.all": NODES_MAX,
+    "RuleCondition.any": NODES_MAX,
+    "RuleCondition.none": NODES_MAX,
+    "RuleCondition.categoryIn": LISTED_MAX,
+    "RuleCondition.channelIn": LISTED_MAX,
+    "RuleCondition.skuIn": LISTED_MAX,
+    "RuleCondition.storeIn": LISTED_MAX,
+    "RuleCondition.tierIn": LISTED_MAX,
+    "RuleDefinition.caps": len(get_args(Period)),
+    "RuleDefinition.tiers": LISTED_MAX,
+    "RuleEffect.steps": AMOUNT_STEPS_MAX,
+    "RuleLineBonus.categoryIn": LISTED_MAX,
+    "RuleLineBonus.skuIn": LISTED_MAX,
+    "RuleWindow.daysOfMonth": 31,
+    "RuleWindow.weekdays": 7,
+    "RulesPolicy.rules": RULES_MAX,
     "Programme.tiers": TIERS_MAX,
     "Staff.stores": STORES_MAX,
     "TierPolicy.tiers": TIERS_MAX,

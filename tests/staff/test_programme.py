@@ -386,8 +386,8 @@ async def test_a_reader_in_memory_misses_no_version_that_commits_late(
 def test_every_kind_of_policy_can_be_published() -> None:
     """A policy of a slice that staff could neither publish nor read would be missing here."""
     declared = set()
-    for file in Path(gamification.__path__[0]).glob("*/rules.py"):
-        module = importlib.import_module(f"gamification.{file.parent.name}.rules")
+    for file in Path(gamification.__path__[0]).glob("*/rule*.py"):
+        module = importlib.import_module(f"gamification.{file.parent.name}.{file.stem}")
         for _, found in inspect.getmembers(module, inspect.isclass):
             if found.__module__ == module.__name__ and hasattr(found, "problems") and hasattr(found, "kind"):
                 declared.add(found)

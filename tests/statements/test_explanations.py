@@ -15,6 +15,8 @@ from gamification.core.actors import SYSTEM
 from gamification.core.clock import FixedClock
 from gamification.core.database import fetch
 from gamification.draws import service as draws
+from gamification.earning import service as earning
+from gamification.earning.rulebook import Cap, Effect, Rule, RulesPolicy
 from gamification.members import service as members
 from gamification.orders import service as orders
 from gamification.points import explanations
@@ -158,6 +160,15 @@ async def shops_tell(shop: Shop, clock: FixedClock) -> None:
         await orders.record_event(waiting.work, order_external_id=name, type=event, occurred_at=now, actor=SYSTEM)
 
 
+async def a_rule_pays(shop: Shop, clock: FixedClock) -> None:
+    """A bonus that a cap cuts."""
+    multiplied = Effect(multiplier_bp=20_000)
+    capped = Rule("DOUBLE", "双倍", "Double", "ORDER_PAID", multiplied, caps=(Cap("LIFETIME", 5),))
+    await earning.publish_rules([capped], actor=SYSTEM, now=clock.now())
+    ruled = Shop(a_work(clock, A_YEAR, LADDER, TIERS, RulesPolicy((capped,))), shop.prefix)
+    await ruled.sent(ruled.order("ruled", 10_000, paid="03-02"))
+
+
 async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     """Every movement that the slices have: orders, refunds, events, holds, deductions, check-in, ticket, prize, voided
     draw, instant draw, donation, adjustments, expiry."""
@@ -179,6 +190,7 @@ async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     assert await draws.close_draw(work, draw_id=voided)
     await draws.restore_tickets(work, draw_id=voided, heartbeat=no_heartbeat)
     await staff_adjust(shop, clock, mei)
+    await a_rule_pays(shop, clock)
     await shop.sent(shop.order("y", 10_000, paid="03-02"))
     clock.advance(timedelta(days=800))
     await shop.sent(shop.order("z", 10_000, paid="03-02"))

@@ -21,10 +21,11 @@ from gamification.orders.service.events import (
     record_event,
     record_events,
 )
-from gamification.orders.service.intake import place_waiting, preview, record, record_one
+from gamification.orders.service.intake import Cart, place_waiting, preview, preview_cart, record, record_one
 from gamification.orders.service.requests import NewLine, NewOrder, NewRefund
 
 __all__ = [
+    "Cart",
     "DeductionCancelled",
     "EventRecorded",
     "NewLine",
@@ -40,6 +41,7 @@ __all__ = [
     "place_waiting",
     "preview",
     "preview_cancellation",
+    "preview_cart",
     "preview_event",
     "quote_deduction",
     "record",

@@ -7,15 +7,20 @@ from datetime import date, datetime
 from uuid import UUID
 
 from gamification.core.draft import Command
+from gamification.earning.service import Verdict
 from gamification.orders.service.requests import NewOrder, NewRefund
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOrder(Command):
-    """An order of a resolved member; `month` is its programme month."""
+    """An order of a resolved member; `month` is its programme month.
+
+    What `is_cart` is only asked about: points that would pay for it are not captured.
+    """
 
     order: NewOrder
     month: date
+    is_cart: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +38,7 @@ Intake = RecordOrder | RecordRefund
 class OrderRecorded:
     """What an order posted. `points` include the ladder's uplift; `deduction_points` paid for a part of it.
 
-    `available` is the balance after it.
+    `available` is the balance after it; `rules` tells what each rule did with a new order, empty for one that was here.
     """
 
     order_id: UUID
@@ -46,6 +51,7 @@ class OrderRecorded:
     raised_to: str | None
     deduction_points: int
     available: int
+    rules: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ from gamification.orders.service.loads import (
     HOLDS,
     MONTHS,
     ORDER_EVENTS,
+    ORDERED,
     ORDERS,
     OWNERS,
     REFUNDS,
+    RULES,
     SEEN_HOLDS,
     STANDING_HOLDS,
     WAITING,
@@ -36,7 +38,7 @@ INTAKE: Verb[Any, Any] = Verb(
     "orders.intake",
     decide_intake,
     object,
-    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, STANDING, HOLDS, STANDING_HOLDS, ORDER_EVENTS),
+    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, STANDING, HOLDS, STANDING_HOLDS, ORDER_EVENTS, ORDERED, *RULES),
 )
 """Orders and refunds in one verb, so that a batch keeps each member's events in their order."""
 INTAKE_WITH_LOTS: Verb[Any, Any] = replace(INTAKE, loads=(*INTAKE.loads, EXTENDED), lots_max=512)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeGuard, cast
 from uuid import UUID
 
 from gamification.core.actors import SYSTEM, Actor
 from gamification.core.calendar import month_of
 from gamification.core.database import fetch
-from gamification.core.errors import NotFound, Refusal
+from gamification.core.errors import InvalidInput, NotFound, Refusal
+from gamification.core.ids import new_id
 from gamification.core.work import Preview, Work
-from gamification.members.references import Origin, Reference
+from gamification.members.references import MemberNumber, Origin, Reference
 from gamification.members.service import ensure_members, known_members
-from gamification.orders.errors import RefundConflict
+from gamification.orders.errors import DeductionExceedsLines, RefundConflict
 from gamification.orders.service.commands import Intake, OrderRecorded, RecordOrder, RecordRefund, RefundRecorded
 from gamification.orders.service.decisions import INTAKE, INTAKE_PREVIEW, INTAKE_WITH_LOTS
 from gamification.orders.service.refunding import restore_refund, waiting_body
-from gamification.orders.service.requests import MemberName, NewOrder, NewRefund
+from gamification.orders.service.requests import MemberName, NewLine, NewOrder, NewRefund
 from gamification.points.service.holds import free_ended
 
 Request = NewOrder | NewRefund
@@ -77,6 +80,41 @@ async def preview(work: Work, request: Request) -> Preview[Any]:
     if member_id is None:
         raise _unknown(request)
     return await work.preview(INTAKE_PREVIEW, _command(work, request, member_id, SYSTEM))
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """An order that is not paid yet: its lines, and points that would pay for a part of it."""
+
+    lines: tuple[NewLine, ...]
+    deduction_points: int = 0
+    channel: str = "store"
+    store: str | None = None
+
+    def order(self, now: datetime) -> NewOrder:
+        """The order that it would be if it were paid now with these points."""
+        net_fen = sum(line.net_fen for line in self.lines)
+        return NewOrder(
+            f"cart:{new_id()}", MemberNumber(""), now, net_fen - self.deduction_points, self.lines,
+            channel=self.channel, store=self.store, deduction_points=self.deduction_points,
+        )  # fmt: skip
+
+
+async def preview_cart(work: Work, *, member_id: UUID, cart: Cart) -> OrderRecorded:
+    """What an order of a member would earn if it were paid now, not written. Refuses: InvalidInput, NotFound.
+
+    The points that would pay for it are taken as given: whether the member has them, quotes and holds say.
+    """
+    order = cart.order(work.clock.now())
+    try:
+        order.check()
+    except DeductionExceedsLines as refusal:
+        raise InvalidInput(field="deductionPoints", reason=f"0 to {refusal.payable_fen}") from None
+    command = RecordOrder(
+        member_id=member_id, actor=SYSTEM, order=order, month=month_of(work.calendar.business_date(order.paid_at)),
+        is_cart=True,
+    )  # fmt: skip
+    return cast(OrderRecorded, (await work.preview(INTAKE_PREVIEW, command)).outcome())
 
 
 async def place_waiting(work: Work) -> int:

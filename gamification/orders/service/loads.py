@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from gamification.core.draft import Load, Rows
-from gamification.earning.service import months_load
+from gamification.earning.service import RULED, months_load, rule_loads
 from gamification.orders.models import OrderLine, SalesOrder
 from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import Intake, RecordOrder, RecordRefund
@@ -35,6 +35,12 @@ class RefundRow(NamedTuple):
     growth_revoked: int
     points_restored: int
     fingerprint: bytes
+
+
+class OrderedRow(NamedTuple):
+    """A member who has ordered."""
+
+    member_id: UUID
 
 
 class OwnerRow(NamedTuple):
@@ -99,6 +105,13 @@ ORDERS = Load(
         "matching": ("uuid[]", lambda commands, now: _matching_members(commands)),
     },
 )
+ORDERED = Load(
+    name="orders.ordered",
+    row=OrderedRow,
+    sql=f"""SELECT m.id FROM unnest({{members}}) AS m(id)
+            WHERE {RULED} AND EXISTS (SELECT FROM sales_order o WHERE o.member_id = m.id)""",
+)
+"""Which members had an order before this batch: rules may ask."""
 OWNERS = Load(
     name="orders.owners",
     row=OwnerRow,
@@ -143,6 +156,12 @@ MONTHS = months_load(
 )
 
 
+def _earliest(commands: Sequence[Intake], now: datetime) -> date:
+    """The first day that an order of the batch may lie on: the months of orders are known, refunds ask no rule."""
+    return min((each.month for each in _orders(commands)), default=now.date())
+
+
+RULES = rule_loads(_earliest)
 HOLDS = holds_load(
     "h.order_external_id = ANY({orders_held}) OR (h.member_id = ANY({matching_held}) AND h.captured > h.restored)",
     {

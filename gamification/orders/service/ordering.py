@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gamification.core.ids import new_id
-from gamification.earning.service import Earned, Purchase, accrue_for_order
+from gamification.earning.conditions import LineFacts, order_activity
+from gamification.earning.service import Earned, Purchase, accrue_for_order, is_ruled
 from gamification.orders.errors import OrderConflict
 from gamification.orders.models import OrderDirectory
 from gamification.orders.rules import KnownOrder, Line
 from gamification.orders.service.commands import OrderRecorded, RecordOrder
 from gamification.orders.service.deducting import settle_deduction
 from gamification.orders.service.events import apply_waiting
-from gamification.orders.service.loads import ORDERS, OWNERS, WAITING, WaitingRow, find_order, put_order
+from gamification.orders.service.loads import ORDERED, ORDERS, OWNERS, WAITING, WaitingRow, find_order, put_order
 from gamification.orders.service.refunding import record_refund, restore_refund
 from gamification.orders.service.requests import NewOrder
 from gamification.points.book import Book
@@ -35,9 +37,10 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
         return _recorded(book, known, already_recorded=True, raised_to=None)
     if book.shared(OWNERS.name, order.external_id) is not None:
         raise OrderConflict(external_id=order.external_id)
-    settle_deduction(book, order.external_id, order.deduction_points, order.store)
+    if not command.is_cart:
+        settle_deduction(book, order.external_id, order.deduction_points, order.store)
     deducted = _deducted(order)
-    purchase = Purchase(new_id(), order.paid_at, _eligible_fen(order, deducted), command.month)
+    purchase = _purchase(book, command, _eligible_fen(order, deducted))
     earned = accrue_for_order(book, purchase)
     raised = raise_tier(book, order.paid_at)
     known = _keep_order(book, command, purchase, earned, deducted, fingerprint)
@@ -46,7 +49,26 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
     for external_id, body, received_at in waiting.refunds if waiting else ():
         refund = restore_refund(order.external_id, external_id, body)
         record_refund(book, refund, waited_since=received_at)
-    return _recorded(book, known, already_recorded=False, raised_to=raised.code if raised else None)
+    recorded = _recorded(book, known, already_recorded=False, raised_to=raised.code if raised else None)
+    return replace(recorded, rules=earned.verdicts) if earned.verdicts else recorded
+
+
+def _purchase(book: Book, command: RecordOrder, eligible_fen: tuple[int, ...]) -> Purchase:
+    """The order as earning sees it; what rules ask is put together only where there are any."""
+    order = command.order
+    if not is_ruled(book):
+        return Purchase(new_id(), order.paid_at, eligible_fen, command.month)
+    lines = tuple(
+        LineFacts(line.sku, line.category, line.quantity, fen)
+        for line, fen in zip(order.lines, eligible_fen, strict=True)
+    )
+    activity = order_activity(order.paid_at, book.calendar, lines, order.channel, order.store)
+    return Purchase(new_id(), order.paid_at, eligible_fen, command.month, activity, _has_ordered(book))
+
+
+def _has_ordered(book: Book) -> bool:
+    """Whether the member had an order before, counted as orders arrive."""
+    return bool(book.loaded(ORDERED.name) or book.loaded(ORDERS.name))
 
 
 def _deducted(order: NewOrder) -> list[int]:

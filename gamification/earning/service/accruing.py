@@ -1,7 +1,4 @@
-"""What orders and refunds post: called by the orders slice on the member's book, inside its transaction.
-
-Lock order: the member's POINTS account, nothing after it.
-"""
+"""What orders and refunds post: called by the orders slice on the member's book, inside its transaction."""
 
 from __future__ import annotations
 
@@ -14,8 +11,11 @@ from uuid import UUID
 from gamification.core.calendar import month_of
 from gamification.core.draft import Load, Rows
 from gamification.core.policy import Version
+from gamification.earning.awarding import Worth
+from gamification.earning.conditions import Activity
 from gamification.earning.models import MonthSpend
 from gamification.earning.rules import EarningPolicy, ladder_points, ladder_rate, points_of
+from gamification.earning.service.awards import Verdict, award_for_activity
 from gamification.points.book import Book
 from gamification.points.rules import split_by_largest_remainder
 
@@ -39,13 +39,16 @@ MONTH_ROWS = Rows(MonthSpend, MonthRow._fields, ("member_id", "month"))
 class Purchase:
     """What earning needs to know of an order: cash paid per line on what is eligible, in fen.
 
-    `month` is the programme month of `occurred_at`, where the caller knows it already.
+    `month` is the programme month of `occurred_at`, where the caller knows it already. `activity` is what rules see of
+    it (None: no rule is asked), `has_ordered` whether the member had an order before.
     """
 
     order_id: UUID
     occurred_at: datetime
     eligible_fen: tuple[int, ...]
     month: date | None = None
+    activity: Activity | None = None
+    has_ordered: bool = False
 
     @property
     def base_fen(self) -> int:
@@ -55,11 +58,15 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What an order posted: points and growth per line, and the change of the month's ladder points."""
+    """What an order posted: points and growth per line, the change of the month's ladder points, and what rules did.
+
+    Bonuses of rules are in the lines, so that refunds take them back in proportion.
+    """
 
     line_points: tuple[int, ...]
     line_growth: tuple[int, ...]
     ladder_points: int
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def points(self) -> int:
@@ -107,8 +114,25 @@ def accrue_for_order(book: Book, purchase: Purchase) -> Earned:
     if growth:
         trace = _rate_trace("growth_rate", version, base_fen, policy.growth_rate_bp, growth)
         book.grow(growth, source=source, kind="ACCRUAL", trace=trace, occurred_at=purchase.occurred_at)
-    uplift = _post_uplift(book, purchase, base_fen, source)
-    return Earned(tuple(line_points), tuple(line_growth), uplift)
+    uplift, ladder_bp = _post_uplift(book, purchase, base_fen, source)
+    earned = Earned(tuple(line_points), tuple(line_growth), uplift)
+    worth = Worth(policy.points_rate_bp + ladder_bp, policy.growth_rate_bp)
+    return _with_bonuses(book, purchase, earned, worth, source) if purchase.activity is not None else earned
+
+
+def _with_bonuses(book: Book, purchase: Purchase, earned: Earned, worth: Worth, source: tuple[str, str]) -> Earned:
+    """Post what rules add to an order, and count it to the lines that it is for."""
+    assert purchase.activity is not None, "asked for"
+    outcome, verdicts = award_for_activity(
+        book, purchase.activity, at=purchase.occurred_at, source=source, worth=worth,
+        has_ordered=purchase.has_ordered, order_id=purchase.order_id,
+    )  # fmt: skip
+    by_currency = {"POINTS": list(earned.line_points), "GROWTH": list(earned.line_growth)}
+    for award in outcome.awards:
+        lines = by_currency[award.rule.currency]
+        for line, part in enumerate(award.portions):
+            lines[line] += part
+    return Earned(tuple(by_currency["POINTS"]), tuple(by_currency["GROWTH"]), earned.ladder_points, verdicts)
 
 
 def points_for_order(book: Book, purchase: Purchase) -> int:
@@ -140,17 +164,17 @@ def revoke_for_refund(
     return revoked.revoked, revoked.debt
 
 
-def _post_uplift(book: Book, purchase: Purchase, base_fen: int, source: tuple[str, str]) -> int:
-    """Post what an order adds to its month's ladder points."""
+def _post_uplift(book: Book, purchase: Purchase, base_fen: int, source: tuple[str, str]) -> tuple[int, int]:
+    """Post what an order adds to its month's ladder points; returns it, and the rate (bp) that the month reached."""
     if not base_fen:
-        return 0
+        return 0, 0
     trace, change = _move_month(book, purchase, base_fen)
     if change:
         book.accrue(
             change, source=source, kind="LADDER", trace=trace,
             occurred_at=purchase.occurred_at, order_id=purchase.order_id,
         )  # fmt: skip
-    return change
+    return change, trace["rate_after_bp"]
 
 
 def _move_month(book: Book, purchase: Purchase, by_fen: int) -> tuple[dict[str, Any], int]:
