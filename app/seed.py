@@ -47,7 +47,7 @@ from gamification.tiers.rules import Tier, TierPolicy
 TOKEN_LIFETIME = timedelta(days=30)
 STORE = "shanghai-1"
 INTEGRATION = "till"
-SCOPES = ("orders:write", "orders:read", "members:read")
+SCOPES = ("orders:write", "orders:read", "members:read", "events:write")
 MEMBER = Reference("external", "demo-xiaohong")
 POLICIES: Sequence[Policy] = (
     PointsPolicy(expiry=Expiry(12, "month", "month")),

@@ -12,6 +12,7 @@ from gamification.core.database import fetch
 from gamification.draws.invariants import INVARIANTS as DRAWS
 from gamification.earning.invariants import INVARIANTS as EARNING
 from gamification.instant_draws.invariants import INVARIANTS as INSTANT_DRAWS
+from gamification.interactions.invariants import INVARIANTS as INTERACTIONS
 from gamification.members.invariants import INVARIANTS as MEMBERS
 from gamification.orders.invariants import INVARIANTS as ORDERS
 from gamification.points.invariants import INVARIANTS as POINTS
@@ -26,6 +27,7 @@ SLICES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("adjustments", ADJUSTMENTS),
     ("orders", ORDERS),
     ("checkins", CHECKINS),
+    ("interactions", INTERACTIONS),
     ("draws", DRAWS),
     ("instant_draws", INSTANT_DRAWS),
     ("charity", CHARITY),

@@ -9,6 +9,7 @@ MODEL_MODULES = [
     "gamification.earning.models",
     "gamification.orders.models",
     "gamification.checkins.models",
+    "gamification.interactions.models",
     "gamification.draws.models",
     "gamification.instant_draws.models",
     "gamification.charity.models",

@@ -93,6 +93,7 @@ class CheckedIn:
     streak: int = strawberry.field(description="The streak with it.")
     cycle_day: int = strawberry.field(description="The day of the cycle, from 1.")
     points: Points = strawberry.field(description="What it paid.")
+    bonus_points: Points = strawberry.field(description="What earning rules added.")
     entry_seq: int | None = strawberry.field(description="The ledger entry that paid; null where the day pays nothing.")
     available: Points = strawberry.field(description="Points usable now.")
     already_checked_in: bool = strawberry.field(description="Whether it had been done before: nothing changed then.")
@@ -104,6 +105,7 @@ class CheckInPreview:
     streak: int = strawberry.field(description="The streak with it.")
     cycle_day: int = strawberry.field(description="The day of the cycle, from 1.")
     points: Points = strawberry.field(description="What it pays.")
+    bonus_points: Points = strawberry.field(description="What earning rules would add.")
     available: Points = strawberry.field(description="Points usable after it.")
     already_checked_in: bool = strawberry.field(description="Whether it is done already and would change nothing.")
     entries: list[PreviewedEntry] = strawberry.field(description=SHOWN)
@@ -182,6 +184,7 @@ class CheckInsQuery:
             streak=seen.streak,
             cycle_day=seen.cycle_day,
             points=Points(seen.points),
+            bonus_points=Points(seen.bonus_points),
             available=Points(seen.available),
             already_checked_in=seen.already_checked_in,
             entries=previewed_entries(preview, info.context.locale),
@@ -198,6 +201,7 @@ class CheckInsMutation:
             streak=done.streak,
             cycle_day=done.cycle_day,
             points=Points(done.points),
+            bonus_points=Points(done.bonus_points),
             entry_seq=done.entry_seq,
             available=Points(done.available),
             already_checked_in=done.already_checked_in,

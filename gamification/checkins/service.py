@@ -1,12 +1,12 @@
 """The check-in: one row per member and business day, its points in the same write.
 
-Lock order: the member's POINTS account, nothing after it.
+Lock order: the member's POINTS account, then the budgets of earning rules by id.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,7 +15,14 @@ from gamification.checkins.rules import CheckInPolicy, Run, continued, streak_of
 from gamification.core.actors import Actor
 from gamification.core.draft import Command, Load, Verb
 from gamification.core.work import Preview, Work
+from gamification.earning.conditions import Activity
+from gamification.earning.service import award_for_activity, is_ruled, rule_loads
 from gamification.points.book import Book
+from gamification.points.rows import Source
+from gamification.tiers.service import STANDING
+
+A_DAY_AT_LEAST = timedelta(days=2)
+"""A business day begins no longer before the instants that lie in it, whatever the zone."""
 
 
 class CheckInRow(NamedTuple):
@@ -26,6 +33,7 @@ class CheckInRow(NamedTuple):
     run_first_on: date
     points: int
     entry_seq: int | None
+    bonus_points: int
 
     @property
     def run(self) -> Run:
@@ -37,7 +45,8 @@ class CheckInRow(NamedTuple):
 class CheckedIn:
     """The day's check-in: the streak with it, the day of the cycle (from 1), the points paid for it.
 
-    `entry_seq` is the ledger entry of the reward (None where the day pays nothing), `available` the balance now.
+    `entry_seq` is the ledger entry of the reward (None where the day pays nothing), `bonus_points` what earning rules
+    added, `available` the balance now.
     """
 
     business_date: date
@@ -47,13 +56,14 @@ class CheckedIn:
     entry_seq: int | None
     available: int
     already_checked_in: bool
+    bonus_points: int = 0
 
 
 LATEST = Load(
     name="checkins.latest",
     row=CheckInRow,
     sql="""SELECT c.* FROM unnest({members}) AS m(id) CROSS JOIN LATERAL (
-             SELECT member_id, business_date, run_first_on, points, entry_seq FROM check_in
+             SELECT member_id, business_date, run_first_on, points, entry_seq, bonus_points FROM check_in
              WHERE member_id = m.id ORDER BY business_date DESC LIMIT 1) c""",
 )
 
@@ -72,23 +82,40 @@ def _decide(book: Book, command: Command) -> CheckedIn:
     }  # fmt: skip
     source = ("check_in", book.on.isoformat())
     entry_seq = book.accrue(points, source=source, trace=trace).seq if points else None
+    bonus = _bonus(book, source)
     book.insert(
         CheckIn, business_date=book.on, run_first_on=run.first_on, points=points,
-        policy_version=version.version, entry_seq=entry_seq, checked_in_at=book.now,
+        policy_version=version.version, entry_seq=entry_seq, checked_in_at=book.now, bonus_points=bonus,
     )  # fmt: skip
-    rows[:] = [CheckInRow(book.member_id, book.on, run.first_on, points, entry_seq)]
+    rows[:] = [CheckInRow(book.member_id, book.on, run.first_on, points, entry_seq, bonus)]
     return _answer(book, rows[0], already_checked_in=False)
+
+
+def _bonus(book: Book, source: Source) -> int:
+    """Post what earning rules add to a check-in; returns the points."""
+    if not is_ruled(book):
+        return 0
+    activity = Activity("CHECK_IN", book.on, book.calendar.local(book.now))
+    outcome, _ = award_for_activity(book, activity, at=book.now, source=source)
+    return sum(award.points for award in outcome.awards)
 
 
 def _answer(book: Book, row: CheckInRow, *, already_checked_in: bool) -> CheckedIn:
     number = streak_of(row.run, row.business_date)
     cycle_day = book.policy(CheckInPolicy).body.cycle_day(number)
     return CheckedIn(
-        row.business_date, number, cycle_day, row.points, row.entry_seq, book.points.available, already_checked_in
-    )
+        row.business_date, number, cycle_day, row.points, row.entry_seq, book.points.available, already_checked_in,
+        row.bonus_points,
+    )  # fmt: skip
 
 
-CHECK_IN = Verb("checkins.check_in", _decide, CheckedIn, loads=(LATEST,), points_only=True)
+CHECK_IN = Verb(
+    "checkins.check_in",
+    _decide,
+    CheckedIn,
+    loads=(LATEST, STANDING, *rule_loads(lambda commands, now: (now - A_DAY_AT_LEAST).date())),
+    points_only=True,
+)
 
 
 async def check_in(work: Work, *, member_id: UUID) -> CheckedIn:

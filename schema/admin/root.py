@@ -15,6 +15,7 @@ from schema.admin.draw_settlements import AdminDrawsSubscription
 from schema.admin.draws import AdminDrawsMutation, AdminDrawsQuery
 from schema.admin.earning_rules import EarningRulesMutation, EarningRulesQuery
 from schema.admin.instant_draws import AdminInstantDrawsMutation, AdminInstantDrawsQuery
+from schema.admin.interactions import InteractionsMutation, InteractionsQuery
 from schema.admin.jobs import JobsMutation, JobsQuery
 from schema.admin.liability import LiabilityMutation, LiabilityQuery
 from schema.admin.members import MembersMutation, MembersQuery
@@ -37,6 +38,7 @@ class Query(
     OrdersQuery,
     OrderIntakeQuery,
     OrderEventsQuery,
+    InteractionsQuery,
     AdminDeductionQuery,
     AdminCheckInsQuery,
     AdminDrawsQuery,
@@ -62,6 +64,7 @@ class Mutation(
     AdjustmentsMutation,
     OrderIntakeMutation,
     OrderEventsMutation,
+    InteractionsMutation,
     AdminDeductionMutation,
     AdminDrawsMutation,
     AdminDrawFiguresMutation,

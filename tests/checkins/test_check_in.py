@@ -53,7 +53,7 @@ async def test_a_check_in_is_a_row_and_its_points(work: Work, clock: FixedClock)
     assert row is not None
     assert dict(row) == {
         "member_id": member_id, "business_date": MONDAY, "run_first_on": MONDAY, "points": 5, "policy_version": 1,
-        "entry_seq": 1, "checked_in_at": clock.now(),
+        "entry_seq": 1, "checked_in_at": clock.now(), "bonus_points": 0,
     }  # fmt: skip
     entry = await fetch_row("SELECT kind, source_type, source_id, available, trace FROM entry")
     assert entry is not None
