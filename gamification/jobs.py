@@ -12,6 +12,7 @@ from gamification.instant_draws import jobs as instant_draws
 from gamification.members import jobs as members
 from gamification.orders import jobs as orders
 from gamification.points import jobs as points
+from gamification.tiers import jobs as tiers
 from gamification.transparency import jobs as transparency
 
 REGISTRY = gather(
@@ -19,6 +20,7 @@ REGISTRY = gather(
         upkeep,
         members,
         points,
+        tiers,
         adjustments,
         orders,
         charity,

@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 from strawberry import relay
 
-from gamification.core.policy import Policies
+from gamification.core.work import Work
 from gamification.draws import queries
 from gamification.gates.rules import Gate
 from gamification.tiers.queries import Progress, progress_by_member_ids
@@ -68,7 +68,7 @@ class Draw(DrawFacts, relay.Node):
         if own is None or gate.early_tier_min is None:
             return self.opens_at if own else None
         policies, now = info.context.work.policies, info.context.now
-        standing = await info.context.load(Standings(policies, now), own)
+        standing = await info.context.load(Standings(info.context.work, now), own)
         return gate.opens_at(self.opens_at, standing.tier.code, policies.at(TierPolicy, now).body)
 
 
@@ -76,11 +76,11 @@ class Draw(DrawFacts, relay.Node):
 class Standings:
     """In which tiers members stand, for the loader."""
 
-    policies: Policies
+    work: Work
     now: datetime
 
     async def __call__(self, ids: list[UUID]) -> Sequence[Progress]:
-        found = await progress_by_member_ids(ids, self.now, self.policies)
+        found = await progress_by_member_ids(ids, self.now, self.work.policies, self.work.calendar)
         return [found[each] for each in ids]
 
 

@@ -23,7 +23,7 @@ from gamification.interactions.models import Interaction
 from gamification.members.references import MemberNumber, Reference
 from gamification.members.service import known_members
 from gamification.points.book import Book
-from gamification.tiers.service import STANDING, raise_tier
+from gamification.tiers.service import TIER_LOADS, count, raise_tier
 
 InteractionType = Literal["REVIEW", "SHARE", "PROFILE_COMPLETED", "CUSTOM"]
 EXTERNAL_ID_LENGTH_MAX = 100
@@ -135,6 +135,7 @@ def _decide(book: Book, command: RecordInteraction) -> InteractionRecorded:
     outcome, verdicts = award_for_activity(book, activity, at=new.occurred_at, source=source)
     points = sum(award.points for award in outcome.awards if award.rule.currency == "POINTS")
     growth = sum(award.points for award in outcome.awards if award.rule.currency == "GROWTH")
+    count(book, new.occurred_at, growth=growth)
     raised = raise_tier(book, new.occurred_at) if growth else None
     book.add(_ROWS, (book.member_id, command.interaction_id, *new.key, new.occurred_at, book.now, points, growth))
     rows.append(KnownRow(book.member_id, *new.key, book.member_id, new.occurred_at, points, growth))
@@ -148,7 +149,7 @@ RECORD = Verb(
     "interactions.record",
     _decide,
     InteractionRecorded,
-    loads=(KNOWN, STANDING, *rule_loads(lambda commands, now: min(each.on for each in commands))),
+    loads=(KNOWN, *TIER_LOADS, *rule_loads(lambda commands, now: min(each.on for each in commands))),
 )
 
 

@@ -14,11 +14,17 @@ from gamification.tiers import rules as tier_rules
 from schema.order_events import OrderEventType
 from schema.programme import ClawBack, ExpiryRounding, ExpiryUnit
 from schema.scalars import Fen, Points
+from schema.tiers import TierDowngrade, TierMetric, TierRounding, TierWindow
 
 
 def value_of(choice: Enum) -> Any:
     """What the product calls a member of an enum."""
     return choice.value
+
+
+def _chosen(choice: Enum | None, usual: str) -> Any:
+    """What the product calls a member of an enum, or the usual one."""
+    return usual if choice is None else choice.value
 
 
 @strawberry.input(description="How long points live once they are usable.")
@@ -133,23 +139,61 @@ class DeductionPolicyInput:
         )
 
 
-@strawberry.input(description="A tier.")
+@strawberry.input(description="A tier of a set.")
 class TierInput:
     code: str = strawberry.field(description="Stable, for programs: 1 to 20 capitals, digits or _, each code once.")
     name_zh: str = strawberry.field(description="The name in Chinese, 1 to 40 characters.")
     name_en: str = strawberry.field(description="The name in English, 1 to 40 characters.")
-    threshold: Points = strawberry.field(description="The growth value from which it is reached; 0 for the lowest.")
+    threshold: Points = strawberry.field(
+        description="The value of the metric from which it is reached; 0 for the lowest."
+    )
+    retention: Points | None = strawberry.field(
+        default=None, description="The value that keeps it when it ends, 0 to the threshold; null for the threshold."
+    )
+    purchase_sku: str | None = strawberry.field(
+        default=None, description="Who pays an order line of this SKU has the tier; null where it cannot be bought."
+    )
+    purchase_months: int = strawberry.field(default=12, description="For so many months a piece, 1 to 120.")
 
 
-@strawberry.input(description="Which tiers there are.")
+@strawberry.input(description="Which tiers there are, what they are measured by, and when they end.")
 class TierPolicyInput:
     tiers: list[TierInput] = strawberry.field(description="1 to 20 tiers, the lowest first, with rising thresholds.")
+    metric: TierMetric | None = strawberry.field(
+        default=None, description="What they are measured by; GROWTH when left out."
+    )
+    window: TierWindow | None = strawberry.field(default=None, description="Over which time; LIFETIME when left out.")
+    window_months: int = strawberry.field(default=12, description="Months of ROLLING_MONTHS, 1 to 120.")
+    validity_months: int | None = strawberry.field(
+        default=None, description="Months for which a tier holds, 1 to 120; null for ever."
+    )
+    validity_rounds_to: TierRounding | None = strawberry.field(
+        default=None, description="It holds to the end of this period; DAY when left out."
+    )
+    downgrade: TierDowngrade | None = strawberry.field(
+        default=None, description="Where who falls short goes when it ends; NONE when left out."
+    )
+    grace_days: int = strawberry.field(default=0, description="Days to make up what is missing, 0 to 366.")
+    refund_days: int = strawberry.field(
+        default=0,
+        description="A refund within so many days of an upgrade is judged as if what went back had never been paid, 0"
+        " to 366; 0 where a refund takes no tier away.",
+    )
 
     def body(self) -> tier_rules.TierPolicy:
         """The policy as the product knows it, unchecked."""
+        tiers = tuple(
+            tier_rules.Tier(
+                tier.code, tier.name_zh, tier.name_en, int(tier.threshold),
+                None if tier.retention is None else int(tier.retention), tier.purchase_sku, tier.purchase_months,
+            )
+            for tier in self.tiers
+        )  # fmt: skip
         return tier_rules.TierPolicy(
-            tuple(tier_rules.Tier(tier.code, tier.name_zh, tier.name_en, tier.threshold) for tier in self.tiers)
-        )
+            tiers, _chosen(self.metric, "GROWTH"), _chosen(self.window, "LIFETIME"), self.window_months,
+            self.validity_months, _chosen(self.validity_rounds_to, "DAY"), _chosen(self.downgrade, "NONE"),
+            self.grace_days, self.refund_days,
+        )  # fmt: skip
 
 
 @strawberry.input(description="What checking in pays.")

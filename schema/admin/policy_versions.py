@@ -25,6 +25,7 @@ from schema.permissions import Staff as IsStaff
 from schema.programme import CheckInPolicy, DeductionPolicy, EarningPolicy, PointsPolicy
 from schema.scalars import Points
 from schema.sessions import admits
+from schema.tiers import TierDowngrade, TierMetric, TierRounding, TierWindow
 
 READERS = Allow(IsStaff("owner", "operator", "auditor"))
 
@@ -46,22 +47,47 @@ class TierDefinition:
     code: str = strawberry.field(description="Stable, for programs.")
     name_zh: str = strawberry.field(description="The name in Chinese.")
     name_en: str = strawberry.field(description="The name in English.")
-    threshold: Points = strawberry.field(description="The growth value from which it is reached.")
+    threshold: Points = strawberry.field(description="The value of the metric from which it is reached.")
+    retention: Points | None = strawberry.field(description="The value that keeps it; null for the threshold.")
+    purchase_sku: str | None = strawberry.field(description="The SKU that buys it; null where it cannot be bought.")
+    purchase_months: int = strawberry.field(description="For how many months a piece.")
 
 
-@strawberry.type(description="Which tiers there are.")
+@strawberry.type(description="Which tiers there are, what they are measured by, and when they end.")
 class TierPolicy:
     tiers: list[TierDefinition] = strawberry.field(description="The tiers, the lowest first.")
+    metric: TierMetric = strawberry.field(description="What they are measured by.")
+    window: TierWindow = strawberry.field(description="Over which time.")
+    window_months: int = strawberry.field(description="Months of ROLLING_MONTHS.")
+    validity_months: int | None = strawberry.field(description="Months for which a tier holds; null for ever.")
+    validity_rounds_to: TierRounding = strawberry.field(description="It holds to the end of this period.")
+    downgrade: TierDowngrade = strawberry.field(description="Where who falls short goes when it ends.")
+    grace_days: int = strawberry.field(description="Days to make up what is missing.")
+    refund_days: int = strawberry.field(description="Days after an upgrade in which a refund is judged anew.")
 
     @classmethod
     def of(cls, body: tier_rules.TierPolicy) -> "TierPolicy":
         return cls(
             tiers=[
                 TierDefinition(
-                    code=tier.code, name_zh=tier.name_zh, name_en=tier.name_en, threshold=Points(tier.threshold)
+                    code=tier.code,
+                    name_zh=tier.name_zh,
+                    name_en=tier.name_en,
+                    threshold=Points(tier.threshold),
+                    retention=None if tier.retention is None else Points(tier.retention),
+                    purchase_sku=tier.purchase_sku,
+                    purchase_months=tier.purchase_months,
                 )
                 for tier in body.tiers
-            ]
+            ],
+            metric=TierMetric(body.metric),
+            window=TierWindow(body.window),
+            window_months=body.window_months,
+            validity_months=body.validity_months,
+            validity_rounds_to=TierRounding(body.validity_rounds_to),
+            downgrade=TierDowngrade(body.downgrade),
+            grace_days=body.grace_days,
+            refund_days=body.refund_days,
         )
 
 

@@ -23,6 +23,7 @@ from schema.admin.order_events import OrderEventsMutation, OrderEventsQuery
 from schema.admin.order_intake import OrderIntakeMutation, OrderIntakeQuery
 from schema.admin.orders import OrdersQuery
 from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
+from schema.admin.tiers import AdminTiersMutation
 from schema.admin.transparency import AdminTransparencyQuery
 from schema.extensions import make_schema
 from schema.nodes import resolve_node
@@ -61,6 +62,7 @@ class Mutation(
     MembersMutation,
     ProgrammeMutation,
     EarningRulesMutation,
+    AdminTiersMutation,
     AdjustmentsMutation,
     OrderIntakeMutation,
     OrderEventsMutation,

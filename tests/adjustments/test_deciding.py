@@ -105,7 +105,7 @@ async def test_approving_a_waiver_and_growth(work: Work, clock: FixedClock, lin:
     await approve(work, await waive(work, mei, None, lin), zhou)
     await approve(work, await adjust(work, mei, 1_000, lin, currency="GROWTH"), zhou)
     assert await entries(mei) == [("CLAW_BACK", -300), ("DEBT_WAIVER", 300)]
-    standing = (await progress_by_member_ids([mei], clock.now(), work.policies))[mei]
+    standing = (await progress_by_member_ids([mei], clock.now(), work.policies, work.calendar))[mei]
     assert (await booked(mei), standing.tier.code) == ((0, 0, 0), "SILVER")
 
 

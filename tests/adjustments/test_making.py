@@ -145,7 +145,7 @@ async def test_growth_up_raises_the_tier_at_once(work: Work, clock: FixedClock, 
     made = await adjust(office, mei, 1_000, lin, currency="GROWTH")
     assert (made.after, made.trace["rule"]) == (Balances(0, 0, 0, 0, 1_000), "growth_raised")
     assert await entries(mei, "GROWTH") == [("ADJUSTMENT", 1_000)] and await entries(mei) == []
-    standing = (await progress_by_member_ids([mei], clock.now(), office.policies))[mei]
+    standing = (await progress_by_member_ids([mei], clock.now(), office.policies, office.calendar))[mei]
     assert (standing.tier.code, standing.since, standing.growth) == ("SILVER", clock.now(), 1_000)
 
 
@@ -159,7 +159,7 @@ async def test_growth_down_takes_no_tier_and_never_falls_below_zero(work: Work, 
     assert refusal.value.fields() == {"required": 1_001, "available": 1_000, "missing": 1}
     await adjust(office, mei, -1_000, lin, currency="GROWTH")
     assert await entries(mei, "GROWTH") == [("ADJUSTMENT", 1_000), ("ADJUSTMENT", -1_000)]
-    standing = (await progress_by_member_ids([mei], clock.now(), office.policies))[mei]
+    standing = (await progress_by_member_ids([mei], clock.now(), office.policies, office.calendar))[mei]
     assert (standing.tier.code, standing.growth) == ("SILVER", 0)
 
 

@@ -187,9 +187,9 @@ ORDER_DIRECTORY = """INSERT INTO order_directory (external_id, member_id, order_
 SELECT external_id, member_id, id FROM sales_order WHERE external_id LIKE 'bench-%'"""
 MONTHS = """INSERT INTO month_spend (member_id, month, net_fen, ladder_points, policy_version)
 SELECT id, $1, net, ladder_both, 1 FROM plan"""
-TIERS = f"""INSERT INTO tier_standing (member_id, tier_code, since, policy_version, changes)
-SELECT id, {tier_sql("(growth_first + growth_second)")}, $1, 1, 1 FROM plan
-WHERE {tier_sql("(growth_first + growth_second)")} IS NOT NULL"""
+TIERS = f"""INSERT INTO tier_standing (member_id, tier_code, earned_code, since, policy_version, changes)
+SELECT id, tier, tier, $1, 1, 1 FROM (SELECT id, {tier_sql("(growth_first + growth_second)")} AS tier FROM plan) t
+WHERE tier IS NOT NULL"""
 TIER_CHANGES = """INSERT INTO tier_change (member_id, number, to_code, cause, growth, policy_version, changed_at)
 SELECT id, 1, tier_code, 'UPGRADE', growth_first + growth_second, 1, since
 FROM plan JOIN tier_standing ON member_id = id"""

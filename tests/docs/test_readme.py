@@ -103,6 +103,7 @@ VARIABLES: Mapping[str, Mapping[str, Value]] = {
         "odds": lambda served: {**INSTANT_ODDS, "playPoints": 40},
         "play": lambda served: served.at("playInstantDraw.play.id"),
     },
+    "docs/tiers.md": {"member": lambda served: served.names["MEMBER_ID"]},
     "docs/statements.md": {"member": lambda served: served.names["MEMBER_ID"]},
 }
 """Where the variables of a page come from."""

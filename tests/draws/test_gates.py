@@ -44,7 +44,8 @@ async def tiered(work: Work, clock: FixedClock) -> Work:
 async def a_member_of(work: Work, tier: str) -> UUID:
     member_id = await a_member(work)
     await execute(
-        "INSERT INTO tier_standing (member_id, tier_code, since, policy_version, changes) VALUES ($1, $2, $3, 1, 1)",
+        """INSERT INTO tier_standing (member_id, tier_code, earned_code, since, policy_version, changes)
+           VALUES ($1, $2, $2, $3, 1, 1)""",
         member_id, tier, work.clock.now(),
     )  # fmt: skip
     return member_id

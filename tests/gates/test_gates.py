@@ -61,8 +61,8 @@ async def a_member_of(work: Work, tier: str | None) -> UUID:
     await members.declare_adult(member_id=member.id, now=work.clock.now())
     if tier is not None:
         await execute(
-            """INSERT INTO tier_standing (member_id, tier_code, since, policy_version, changes)
-               VALUES ($1, $2, $3, 1, 0)""",
+            """INSERT INTO tier_standing (member_id, tier_code, earned_code, since, policy_version, changes)
+               VALUES ($1, $2, $2, $3, 1, 0)""",
             member.id, tier, work.clock.now(),
         )  # fmt: skip
     return member.id

@@ -119,6 +119,8 @@ BOUNDS = {
     "Programme.tiers": TIERS_MAX,
     "Staff.stores": STORES_MAX,
     "TierPolicy.tiers": TIERS_MAX,
+    "TierProgress.opportunities": TIERS_MAX,
+    "TierProgress.risks": 4,
 }
 """Lists that are no pages, each with what bounds it."""
 

@@ -212,8 +212,8 @@ async def test_a_gate_opens_by_tier_and_earlier_for_some(work: Work, clock: Fixe
     basic, silver, gold = await members_with(work, [50] * 3)
     for member_id, tier in ((silver, "SILVER"), (gold, "GOLD")):
         await execute(
-            """INSERT INTO tier_standing (member_id, tier_code, since, policy_version, changes)
-               VALUES ($1, $2, $3, 1, 0)""",
+            """INSERT INTO tier_standing (member_id, tier_code, earned_code, since, policy_version, changes)
+               VALUES ($1, $2, $2, $3, 1, 0)""",
             member_id, tier, clock.now(),
         )  # fmt: skip
     assert (await play(work, draw_id, gold)).points == 30

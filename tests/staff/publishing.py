@@ -25,9 +25,35 @@ PUBLISH = {
     "ADJUSTMENTS": mutation("publishAdjustmentsPolicy", "AdjustmentsPolicyInput"),
 }
 TIERS = [
-    {"code": "BASIC", "nameZh": "普通会员", "nameEn": "Basic", "threshold": 0},
-    {"code": "SILVER", "nameZh": "银卡会员", "nameEn": "Silver", "threshold": 1000},
+    {
+        "code": "BASIC",
+        "nameZh": "普通会员",
+        "nameEn": "Basic",
+        "threshold": 0,
+        "retention": None,
+        "purchaseSku": None,
+        "purchaseMonths": 12,
+    },
+    {
+        "code": "SILVER",
+        "nameZh": "银卡会员",
+        "nameEn": "Silver",
+        "threshold": 1000,
+        "retention": 800,
+        "purchaseSku": "silver-card",
+        "purchaseMonths": 3,
+    },
 ]
+TERMS = {
+    "metric": "NET_SPEND",
+    "window": "ROLLING_MONTHS",
+    "windowMonths": 6,
+    "validityMonths": 12,
+    "validityRoundsTo": "YEAR",
+    "downgrade": "TO_QUALIFIED",
+    "graceDays": 14,
+    "refundDays": 30,
+}
 LADDER = [{"fromFen": 10000, "rateBp": 100}, {"fromFen": 30000, "rateBp": 150}, {"fromFen": 50000, "rateBp": 200}]
 EXPIRY = {"count": 12, "unit": "MONTH", "roundToEndOf": "QUARTER", "dates": [], "sliding": True}
 NO_MODES = {
@@ -50,7 +76,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "noticeDays": [14, 3],
     },
     "EARNING": {"pointsRateBp": 100, "growthRateBp": 50, "ladder": LADDER},
-    "TIERS": {"tiers": TIERS},
+    "TIERS": {"tiers": TIERS, **TERMS},
     "CHECK_INS": {"dailyPoints": [5, 0, 20]},
     "DRAWS": {"ticketPoints": 30, "prizePointsMax": 90_000},
     "ADJUSTMENTS": {
@@ -82,9 +108,33 @@ STORED = {
     },
     "TIERS": {
         "tiers": [
-            {"code": "BASIC", "name_en": "Basic", "name_zh": "普通会员", "threshold": 0},
-            {"code": "SILVER", "name_en": "Silver", "name_zh": "银卡会员", "threshold": 1000},
-        ]
+            {
+                "code": "BASIC",
+                "name_en": "Basic",
+                "name_zh": "普通会员",
+                "threshold": 0,
+                "retention": None,
+                "purchase_sku": None,
+                "purchase_months": 12,
+            },
+            {
+                "code": "SILVER",
+                "name_en": "Silver",
+                "name_zh": "银卡会员",
+                "threshold": 1000,
+                "retention": 800,
+                "purchase_sku": "silver-card",
+                "purchase_months": 3,
+            },
+        ],
+        "metric": "NET_SPEND",
+        "window": "ROLLING_MONTHS",
+        "window_months": 6,
+        "validity_months": 12,
+        "validity_rounds_to": "YEAR",
+        "downgrade": "TO_QUALIFIED",
+        "grace_days": 14,
+        "refund_days": 30,
     },
     "CHECK_INS": {"daily_points": [5, 0, 20]},
     "DRAWS": {"ticket_points": 30, "prize_points_max": 90_000},
@@ -101,7 +151,8 @@ POINTS_TERMS = """expiry { count unit roundToEndOf dates sliding } activationDay
     activationEvent activationEventDays activationLatestDays activationDates noticeDays"""
 BODY = f"""__typename ... on PointsPolicy {{ {POINTS_TERMS} }}
     ... on EarningPolicy {{ pointsRateBp growthRateBp ladder {{ fromFen rateBp }} }}
-    ... on TierPolicy {{ tiers {{ code nameZh nameEn threshold }} }}
+    ... on TierPolicy {{ tiers {{ code nameZh nameEn threshold retention purchaseSku purchaseMonths }} metric window
+      windowMonths validityMonths validityRoundsTo downgrade graceDays refundDays }}
     ... on CheckInPolicy {{ cycleDays rewards {{ cycleDay points }} }}
     ... on DrawsPolicy {{ ticketPoints prizePointsMax }}
     ... on AdjustmentsPolicy {{ approvalAbovePoints pointsMax pointsPerStaffDayMax proposalDays }}"""

@@ -48,6 +48,9 @@ from tests.staff.publishing import (
 )
 from tests.staff.rooms import CALLERS, OPERATOR, OWNER, Office, Refused, rows_in, turned_away
 
+NOT_SOLD = {**TIERS[1], "purchaseSku": None}
+"""A tier above the lowest that nobody can buy."""
+
 
 async def versions(office: Office, **given: Any) -> list[Any]:
     return [edge["node"] for edge in (await office.ask(POLICIES, **given))["policies"]["edges"]]
@@ -149,8 +152,20 @@ async def test_owners_operators_and_auditors_read_versions(office: Office, calle
         ),
         ("TIERS", {"tiers": []}, "tiers", "1 to 20 tiers", 1),
         ("TIERS", {"tiers": TIERS * 11}, "tiers", "1 to 20 tiers", 1),
-        ("TIERS", {"tiers": [TIERS[1]]}, "tiers.0.threshold", "the lowest tier starts at 0", 1),
-        ("TIERS", {"tiers": [TIERS[0], {**TIERS[1], "threshold": 0}]}, "tiers.1.threshold", "thresholds rise", 1),
+        (
+            "TIERS",
+            {"tiers": [NOT_SOLD]},
+            "tiers.0.threshold",
+            "the lowest tier starts at 0",
+            1,
+        ),
+        (
+            "TIERS",
+            {"tiers": [TIERS[0], {**NOT_SOLD, "threshold": 0, "retention": 0}]},
+            "tiers.1.threshold",
+            "thresholds rise",
+            1,
+        ),
         ("TIERS", {"tiers": [TIERS[0], {**TIERS[1], "code": "BASIC"}]}, "tiers.1.code", "each code once", 1),
         ("TIERS", {"tiers": [{**TIERS[0], "code": "basic"}]}, "tiers.0.code", "1 to 20 capitals", 1),
         ("TIERS", {"tiers": [{**TIERS[0], "nameZh": ""}]}, "tiers.0.nameZh", "1 to 40 characters", 1),

@@ -124,7 +124,7 @@ async def test_progress_names_the_next_tier_and_what_is_missing(shop: Shop, cloc
     """From the start without a standing; at the top nothing follows."""
     await shop.sent(shop.order("A", 120_000), shop.order("B", 2_000_000, member="mei"))
     lan, mei = await shop.member("lan"), await shop.member()
-    found = await progress_by_member_ids([lan, mei], clock.now(), shop.work.policies)
+    found = await progress_by_member_ids([lan, mei], clock.now(), shop.work.policies, shop.work.calendar)
     assert [
         (each.tier.code, each.since, each.growth, each.next_tier and each.next_tier.code, each.missing)
         for each in (found[lan], found[mei])

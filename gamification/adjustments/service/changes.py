@@ -23,7 +23,7 @@ from gamification.members.errors import MemberNotActive
 from gamification.points.book import Book
 from gamification.points.errors import InsufficientPoints
 from gamification.points.rules import PointsPolicy, lifetime
-from gamification.tiers.service import raise_tier
+from gamification.tiers.service import count, raise_tier
 
 LOTS_MAX = 64
 """Lots that are loaded at first; an adjustment that takes from more is decided again over all of them."""
@@ -85,6 +85,7 @@ def post(book: Book, change: Change, adjustment_id: UUID, foreseen: Foreseen) ->
         posted = book.waive(points, source=source, trace=trace)
     elif change.currency == "GROWTH":
         posted = book.grow(points, source=source, kind="ADJUSTMENT", trace=trace)
+        count(book, book.now, growth=points)
         if points > 0:
             raise_tier(book, book.now)
     elif points > 0:

@@ -36,7 +36,7 @@ from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
 from gamification.members.queries import staff_by_ids
 from gamification.points.book import Book
-from gamification.tiers.service import STANDING
+from gamification.tiers.service import TIER_LOADS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def _decide(book: Book, command: Approve) -> Approved:
     return Approved(post(book, change, command.adjustment_id, foreseen), foreseen, book.now)
 
 
-APPROVE = Verb("adjustments.approve", _decide, Approved, loads=(STANDING, PARTIES), lots_max=LOTS_MAX)
+APPROVE = Verb("adjustments.approve", _decide, Approved, loads=(*TIER_LOADS, PARTIES), lots_max=LOTS_MAX)
 
 
 async def approve(work: Work, *, member_id: UUID, adjustment_id: UUID, actor: Actor) -> AdjustmentLine:

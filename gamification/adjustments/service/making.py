@@ -26,7 +26,7 @@ from gamification.core.ids import new_id
 from gamification.core.transactions import retrying, transaction
 from gamification.core.work import Work
 from gamification.points.book import Book
-from gamification.tiers.service import STANDING
+from gamification.tiers.service import TIER_LOADS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def _insert(book: Book, made: Adjusted, command: Adjust, policy_version: int) ->
     )  # fmt: skip
 
 
-LOADS = (STANDING, PARTIES, MOVED_ALONE)
+LOADS = (*TIER_LOADS, PARTIES, MOVED_ALONE)
 ADJUST = Verb("adjustments.adjust", _decide, Adjusted, loads=LOADS, lots_max=LOTS_MAX)
 WAIVE = Verb("adjustments.waive", _decide, Adjusted, loads=LOADS, lots_max=LOTS_MAX)
 

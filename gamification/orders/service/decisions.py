@@ -24,7 +24,7 @@ from gamification.orders.service.loads import (
 from gamification.orders.service.ordering import record_order
 from gamification.orders.service.refunding import record_refund
 from gamification.points.book import Book
-from gamification.tiers.service import STANDING
+from gamification.tiers.service import TIER_LOADS
 
 
 def decide_intake(book: Book, command: Intake) -> OrderRecorded | RefundRecorded:
@@ -38,7 +38,7 @@ INTAKE: Verb[Any, Any] = Verb(
     "orders.intake",
     decide_intake,
     object,
-    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, STANDING, HOLDS, STANDING_HOLDS, ORDER_EVENTS, ORDERED, *RULES),
+    loads=(ORDERS, OWNERS, REFUNDS, WAITING, MONTHS, *TIER_LOADS, HOLDS, STANDING_HOLDS, ORDER_EVENTS, ORDERED, *RULES),
 )
 """Orders and refunds in one verb, so that a batch keeps each member's events in their order."""
 INTAKE_WITH_LOTS: Verb[Any, Any] = replace(INTAKE, loads=(*INTAKE.loads, EXTENDED), lots_max=512)

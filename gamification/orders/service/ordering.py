@@ -19,7 +19,7 @@ from gamification.orders.service.refunding import record_refund, restore_refund
 from gamification.orders.service.requests import NewOrder
 from gamification.points.book import Book
 from gamification.points.rules import deduction_by_line
-from gamification.tiers.service import raise_tier
+from gamification.tiers.service import buy_tiers, count, raise_tier
 
 
 def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
@@ -42,7 +42,10 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
     deducted = _deducted(order)
     purchase = _purchase(book, command, _eligible_fen(order, deducted))
     earned = accrue_for_order(book, purchase)
+    cash_fen = order.paid_fen - order.excluded_fen
+    count(book, order.paid_at, growth=earned.growth, net_fen=cash_fen, orders=1)
     raised = raise_tier(book, order.paid_at)
+    buy_tiers(book, purchase.order_id, [(line.sku, line.quantity) for line in order.lines], order.paid_at)
     known = _keep_order(book, command, purchase, earned, deducted, fingerprint)
     apply_waiting(book, order.external_id, known.id)
     waiting: WaitingRow | None = book.shared(WAITING.name, order.external_id)

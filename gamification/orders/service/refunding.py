@@ -28,6 +28,7 @@ from gamification.orders.service.loads import ORDERS, REFUNDS, RefundRow, find_o
 from gamification.orders.service.requests import NewRefund
 from gamification.points.book import Book
 from gamification.points.rows import Source
+from gamification.tiers.service import count, end_purchase, follow_refund
 
 
 def record_refund(book: Book, refund: NewRefund, *, waited_since: datetime | None) -> RefundRecorded:
@@ -53,6 +54,9 @@ def record_refund(book: Book, refund: NewRefund, *, waited_since: datetime | Non
     for order, shares in placings:
         revoked = _revoke(book, refund, refund_id, order, shares)
         points, debt, growth = points + revoked[0], debt + revoked[1], growth + revoked[2]
+        _tell_tiers(book, refund, order, shares, revoked[2])
+    if placings:
+        follow_refund(book, refund.refunded_at)
     placed = sum(share.fen for _, shares in placings for share in shares)
     restored = sum(share.restored for _, shares in placings for share in shares)
     status = "PLACED" if placed == requested else "PARTLY_PLACED" if placed else "UNPLACED"
@@ -148,6 +152,16 @@ def _revoke(
     )
     _give_back_deduction(book, refund, order, sum(share.restored for share in shares), source)
     return points + ladder, debt + ladder_debt, growth
+
+
+def _tell_tiers(book: Book, refund: NewRefund, order: KnownOrder, shares: Sequence[Share], growth: int) -> None:
+    """What went back of an order counts on the order's day, and a tier that a line bought ends with the whole line."""
+    fen = sum(share.fen for share in shares)
+    is_whole = order.paid_fen > 0 and fen > 0 and order.refundable_fen == fen
+    count(book, order.paid_at, growth=-growth, net_fen=-fen, orders=-1 if is_whole else 0)
+    for share in shares:
+        if share.after.refunded_fen == share.line.paid_fen and share.after.refunded_quantity >= share.line.quantity:
+            end_purchase(book, order_id=order.id, line=share.line.line, at=refund.refunded_at)
 
 
 def _give_back_deduction(book: Book, refund: NewRefund, order: KnownOrder, points: int, source: Source) -> None:
