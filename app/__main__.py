@@ -157,6 +157,7 @@ def wechat_standin(port: int, appid: str, secret: str) -> None:
 
 
 main.add_command(Elsewhere("import-orders", "app.imports", "Import orders and refunds from a CSV or JSONL file."))
+main.add_command(Elsewhere("programme", "app.programmes", "Write the whole programme as one file, or publish one."))
 main.add_command(Elsewhere("token", "app.tokens", "Print a token for a member, a member of staff or an integration."))
 main.add_command(Elsewhere("print-schema", "app.print_schema", "Print the GraphQL schemas as SDL."))
 main.add_command(Elsewhere("verify-ledger", "app.verify_ledger", "Recompute the ledger's transparency log."))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gamification.adjustments.invariants import INVARIANTS as ADJUSTMENTS
+from gamification.benefits.invariants import INVARIANTS as BENEFITS
 from gamification.charity.invariants import INVARIANTS as CHARITY
 from gamification.checkins.invariants import INVARIANTS as CHECKINS
 from gamification.core.database import fetch
@@ -24,6 +25,7 @@ SLICES: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("points", POINTS),
     ("earning", EARNING),
     ("tiers", TIERS),
+    ("benefits", BENEFITS),
     ("adjustments", ADJUSTMENTS),
     ("orders", ORDERS),
     ("checkins", CHECKINS),

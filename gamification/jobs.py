@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gamification.adjustments import jobs as adjustments
 from gamification.audits import jobs as audits
+from gamification.benefits import jobs as benefits
 from gamification.charity import jobs as charity
 from gamification.core import upkeep
 from gamification.core.jobs import gather
@@ -21,6 +22,7 @@ REGISTRY = gather(
         members,
         points,
         tiers,
+        benefits,
         adjustments,
         orders,
         charity,

@@ -5,6 +5,7 @@ MODEL_MODULES = [
     "gamification.members.models",
     "gamification.points.models",
     "gamification.tiers.models",
+    "gamification.benefits.models",
     "gamification.adjustments.models",
     "gamification.earning.models",
     "gamification.orders.models",

@@ -11,6 +11,7 @@ from strawberry import relay
 
 from gamification.core.actors import Actor
 from gamification.members import errors, models, queries, rules, service
+from schema.benefits import MemberBenefits
 from schema.context import Info, own_id
 from schema.earning import EarningOfMember
 from schema.execution.batches import Answers, batched
@@ -55,7 +56,9 @@ class BirthdayInput:
 
 
 @strawberry.type(description="A person in the programme.")
-class Member(PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, relay.Node):
+class Member(
+    PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, MemberBenefits, EarningOfMember, relay.Node
+):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number: what the member reads out at the till.")
     nickname: str | None = strawberry.field(description="The name the member chose.")

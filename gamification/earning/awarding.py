@@ -89,11 +89,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What rules did with an activity. `tier_points` are the part of the multipliers that the member's tier has."""
+    """What rules did with an activity. `tier_points` are the tier's part of the multipliers, with their lines."""
 
     awards: tuple[Award, ...] = ()
     refused: tuple[Refused, ...] = ()
     tier_points: int = 0
+    tier_portions: tuple[int, ...] = ()
 
 
 class _Candidate(NamedTuple):
@@ -134,7 +135,9 @@ def evaluate(
             refused.append(Refused(candidate.rule, "NOTHING_TO_EARN"))
             continue
         awards.append(_award(candidate, points, *_left(candidate.rule, limits), worth))
-    return Outcome(tuple(awards), tuple(sorted(refused, key=lambda each: each.rule.code)), tier_points)
+    tier_portions = tuple(split_by_largest_remainder(tier_points, [line.fen for line in activity.lines]))
+    ordered = tuple(sorted(refused, key=lambda each: each.rule.code))
+    return Outcome(tuple(awards), ordered, tier_points, tier_portions)
 
 
 def _refusal(

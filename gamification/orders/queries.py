@@ -125,12 +125,14 @@ async def lines_of_orders(keys: Sequence[tuple[UUID, UUID]]) -> list[list[LineRo
 async def entry_sources_by_orders(external_ids: Sequence[str]) -> list[list[tuple[str, str]]]:
     """What the ledger's entries of each order and of its refunds stand for, as (kind of thing, id); one statement.
 
-    The order itself, each rule that may have added to it, each refund that took something from it, and each line that
-    such a refund took from. None at all for an id that is not known.
+    The order itself, the multiplier of the member's tier and each rule that may have added to it, each refund that took
+    something from it, and each line that such a refund took from. None at all for an id that is not known.
     """
     rows = await fetch(
         """SELECT d.external_id, 'order' AS type, d.order_id::text AS id
            FROM order_directory d WHERE d.external_id = ANY($1)
+           UNION SELECT d.external_id, 'order_tier', d.order_id::text FROM order_directory d
+           WHERE d.external_id = ANY($1)
            UNION SELECT d.external_id, 'order_rule', concat_ws(':', d.order_id, r.code)
            FROM order_directory d CROSS JOIN (SELECT DISTINCT code FROM earning_rule WHERE state <> 'DRAFT') r
            WHERE d.external_id = ANY($1)

@@ -82,6 +82,21 @@ RULES: Mapping[str, Rule] = {
         ("按积分规则 {earning_rule} 加赠 {result}", "The earning rule {earning_rule} adds {result}."),
         ("earning_rule", "effect", "base_fen", "rate_bp", "multiplier_bp", "capped_from", "capped_by", "result"),
     ),
+    "tier_multiplier": Rule(
+        (
+            "等级 {tier} 积分 {multiplier_percent}:消费 {base_yuan} 元,加赠 {result} 积分",
+            "Tier {tier} earns {multiplier_percent}: {base_yuan} yuan add {result} points.",
+        ),
+        ("tier", "base_fen", "rate_bp", "multiplier_bp", "result"),
+    ),
+    "birthday_gift": Rule(
+        ("生日礼:等级 {tier} 赠 {result} 积分", "A birthday gift of tier {tier}: {result} points."),
+        ("tier", "gift", "result"),
+    ),
+    "entry_gift": Rule(
+        ("入级礼:升至 {tier} 赠 {result} 积分", "A gift for entering tier {tier}: {result} points."),
+        ("tier", "gift", "result"),
+    ),
     "claw_back": Rule(
         (
             "订单 {order} 累计退款 {refunded_yuan} 元(实付 {paid_yuan} 元),按比例收回所得积分",
@@ -195,6 +210,8 @@ FIELDS: Mapping[str, Texts] = {
     "capped_from": ("封顶前", "Before the cap"),
     "capped_by": ("封顶依据", "Capped by"),
     "earning_rule": ("积分规则", "Earning rule"),
+    "tier": ("等级", "Tier"),
+    "gift": ("礼遇", "Gift"),
     "effect": ("规则效果", "Effect"),
     "rounding": ("取整", "Rounding"),
     "result": ("结果", "Result"),

@@ -11,6 +11,7 @@ from strawberry import relay
 
 from gamification.members import errors, models, queries, references, rules, service
 from schema.admin.adjustment_lines import AdjustmentsOfMember
+from schema.benefits import MemberBenefits
 from schema.context import Info
 from schema.earning import EarningOfMember
 from schema.execution.batches import Answers, batched
@@ -76,7 +77,14 @@ class MemberSearch:
 
 @strawberry.type(description="A person in the programme.")
 class Member(
-    PointsOfMember, StatementsOfMember, HoldsOfMember, TiersOfMember, EarningOfMember, AdjustmentsOfMember, relay.Node
+    PointsOfMember,
+    StatementsOfMember,
+    HoldsOfMember,
+    TiersOfMember,
+    MemberBenefits,
+    EarningOfMember,
+    AdjustmentsOfMember,
+    relay.Node,
 ):
     id: relay.NodeID[UUID]
     number: str = strawberry.field(description="The member number.")

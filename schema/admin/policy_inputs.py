@@ -6,6 +6,7 @@ from typing import Any
 import strawberry
 
 from gamification.adjustments import rules as adjustment_rules
+from gamification.benefits import rules as benefit_rules
 from gamification.checkins import rules as checkin_rules
 from gamification.draws import rules as draw_rules
 from gamification.earning import rules as earning_rules
@@ -193,6 +194,49 @@ class TierPolicyInput:
             tiers, _chosen(self.metric, "GROWTH"), _chosen(self.window, "LIFETIME"), self.window_months,
             self.validity_months, _chosen(self.validity_rounds_to, "DAY"), _chosen(self.downgrade, "NONE"),
             self.grace_days, self.refund_days,
+        )  # fmt: skip
+
+
+@strawberry.input(description="What one tier gives; what is left out it does not give.")
+class TierBenefitsInput:
+    tier_code: str = strawberry.field(description="The tier's code, each once.")
+    multiplier_bp: int = strawberry.field(
+        default=10_000, description="What its members' orders earn, in basis points: 10000 to 50000."
+    )
+    discount_bp: int = strawberry.field(default=0, description="What is taken off, in basis points: 0 to 10000.")
+    discount_uses_per_month: int | None = strawberry.field(
+        default=None, description="How often a month, 0 to 10000; null for any number."
+    )
+    free_deliveries_per_month: int | None = strawberry.field(
+        default=0, description="How often a month, 0 to 10000; null for any number."
+    )
+    birthday_points: Points = strawberry.field(
+        default=Points(0), description="The gift for a birthday, once a year: 0 to 1000000."
+    )
+    entry_points: Points = strawberry.field(
+        default=Points(0), description="The gift for entering the tier, once for ever: 0 to 1000000."
+    )
+    early_access_minutes: int = strawberry.field(
+        default=0, description="How long before others its members may enter: 0 to 43200."
+    )
+    priority_service: bool = strawberry.field(default=False, description="Whether its members are served first.")
+
+
+@strawberry.input(description="What each tier gives; a tier that is not named gives nothing.")
+class BenefitsPolicyInput:
+    tiers: list[TierBenefitsInput] = strawberry.field(description="At most 20 tiers.")
+
+    def body(self) -> benefit_rules.BenefitsPolicy:
+        """The policy as the product knows it, unchecked."""
+        return benefit_rules.BenefitsPolicy(
+            tuple(
+                benefit_rules.TierBenefits(
+                    tier.tier_code, tier.multiplier_bp, tier.discount_bp, tier.discount_uses_per_month,
+                    tier.free_deliveries_per_month, int(tier.birthday_points), int(tier.entry_points),
+                    tier.early_access_minutes, tier.priority_service,
+                )
+                for tier in self.tiers
+            )
         )  # fmt: skip
 
 

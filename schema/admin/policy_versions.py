@@ -10,6 +10,7 @@ import strawberry
 from strawberry import relay
 
 from gamification.adjustments import rules as adjustment_rules
+from gamification.benefits import rules as benefit_rules
 from gamification.checkins import rules as checkin_rules
 from gamification.core import policy as core
 from gamification.core import publications
@@ -39,6 +40,7 @@ class PolicyKind(Enum):
     CHECK_INS = strawberry.enum_value("checkins", description="What checking in pays.")
     DRAWS = strawberry.enum_value("draws", description="What tickets of draws cost.")
     RULES = strawberry.enum_value("rules", description="Which earning rules pay; see publishEarningRule.")
+    BENEFITS = strawberry.enum_value("benefits", description="What each tier gives.")
     ADJUSTMENTS = strawberry.enum_value("adjustments", description="How far staff adjust alone.")
 
 
@@ -137,11 +139,49 @@ class RulesPolicy:
         return cls(rules=[RuleDefinition.of(rule) for rule in body.rules])
 
 
+@strawberry.type(description="What one tier gives.")
+class TierBenefits:
+    tier_code: str = strawberry.field(description="The tier's code.")
+    multiplier_bp: int = strawberry.field(description="What orders earn, in basis points: 15000 is 1.5 times.")
+    discount_bp: int = strawberry.field(description="What is taken off, in basis points: 500 is 5 %.")
+    discount_uses_per_month: int | None = strawberry.field(description="How often; null for any number.")
+    free_deliveries_per_month: int | None = strawberry.field(description="How often; null for any number, 0 for none.")
+    birthday_points: Points = strawberry.field(description="The gift for a birthday, once a year.")
+    entry_points: Points = strawberry.field(description="The gift for entering the tier, once for ever.")
+    early_access_minutes: int = strawberry.field(description="How long before others its members may enter.")
+    priority_service: bool = strawberry.field(description="Whether its members are served first.")
+
+
+@strawberry.type(description="What each tier gives; a tier that is not named gives nothing.")
+class BenefitsPolicy:
+    tiers: list[TierBenefits] = strawberry.field(description="The tiers that give something.")
+
+    @classmethod
+    def of(cls, body: benefit_rules.BenefitsPolicy) -> "BenefitsPolicy":
+        return cls(
+            tiers=[
+                TierBenefits(
+                    tier_code=tier.tier_code,
+                    multiplier_bp=tier.multiplier_bp,
+                    discount_bp=tier.discount_bp,
+                    discount_uses_per_month=tier.discount_uses_per_month,
+                    free_deliveries_per_month=tier.free_deliveries_per_month,
+                    birthday_points=Points(tier.birthday_points),
+                    entry_points=Points(tier.entry_points),
+                    early_access_minutes=tier.early_access_minutes,
+                    priority_service=tier.priority_service,
+                )
+                for tier in body.tiers
+            ]
+        )
+
+
 PolicyBody = Annotated[
     PointsPolicy
     | DeductionPolicy
     | EarningPolicy
     | RulesPolicy
+    | BenefitsPolicy
     | TierPolicy
     | CheckInPolicy
     | DrawsPolicy
@@ -164,6 +204,7 @@ FORMS: Mapping[PolicyKind, Form] = {
     PolicyKind.EARNING: Form(earning_rules.EarningPolicy, EarningPolicy.of),
     PolicyKind.RULES: Form(rulebook.RulesPolicy, RulesPolicy.of),
     PolicyKind.TIERS: Form(tier_rules.TierPolicy, TierPolicy.of),
+    PolicyKind.BENEFITS: Form(benefit_rules.BenefitsPolicy, BenefitsPolicy.of),
     PolicyKind.CHECK_INS: Form(checkin_rules.CheckInPolicy, CheckInPolicy.of),
     PolicyKind.DRAWS: Form(draw_rules.DrawsPolicy, DrawsPolicy.of),
     PolicyKind.ADJUSTMENTS: Form(adjustment_rules.AdjustmentsPolicy, AdjustmentsPolicy.of),

@@ -11,6 +11,7 @@ from gamification.core import policy as core
 from gamification.core import publications
 from schema.admin.policy_inputs import (
     AdjustmentsPolicyInput,
+    BenefitsPolicyInput,
     CheckInPolicyInput,
     DeductionPolicyInput,
     DrawsPolicyInput,
@@ -38,6 +39,16 @@ class PolicyPublished:
     )
     hash: str = strawberry.field(description="SHA-256 of its body, 64 hexadecimal digits.")
     is_preview: bool = strawberry.field(description="Whether this only says what publishing would do.")
+
+    @classmethod
+    def of(cls, made: core.Publication, *, is_preview: bool) -> "PolicyPublished":
+        return cls(
+            kind=PolicyKind(made.kind),
+            version=made.version,
+            effective_from=made.effective_from,
+            hash=made.hash.hex(),
+            is_preview=is_preview,
+        )
 
 
 class PolicyInvalid(
@@ -88,13 +99,7 @@ async def publish(info: Info, body: core.Policy, effective_from: datetime | None
             await context.work.policies.refresh()
     except core.PolicyInvalid as invalid:
         raise replace(invalid, path=input_path(invalid.path)) from None
-    return PolicyPublished(
-        kind=PolicyKind(made.kind),
-        version=made.version,
-        effective_from=made.effective_from,
-        hash=made.hash.hex(),
-        is_preview=preview,
-    )
+    return PolicyPublished.of(made, is_preview=preview)
 
 
 def input_path(path: str) -> str:
@@ -172,6 +177,16 @@ class ProgrammeMutation:
         self,
         info: Info,
         input: Annotated[TierPolicyInput, strawberry.argument(description="The policy.")],
+        effective_from: EffectiveFrom = None,
+        preview: IsPreview = False,
+    ) -> PublishPolicyResult:
+        return await publish(info, input.body(), effective_from, preview)
+
+    @strawberry.mutation(description="Publish what each tier gives.", extensions=[OPERATORS])
+    async def publish_benefits_policy(
+        self,
+        info: Info,
+        input: Annotated[BenefitsPolicyInput, strawberry.argument(description="The policy.")],
         effective_from: EffectiveFrom = None,
         preview: IsPreview = False,
     ) -> PublishPolicyResult:

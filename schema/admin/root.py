@@ -7,6 +7,7 @@ from schema.admin.access import AccessMutation, AccessQuery
 from schema.admin.adjustments import AdjustmentsMutation, AdjustmentsQuery
 from schema.admin.audit import AuditQuery
 from schema.admin.audits import AuditsQuery
+from schema.admin.benefits import AdminBenefitsMutation
 from schema.admin.charity import AdminCharityMutation, AdminCharityQuery
 from schema.admin.checkins import AdminCheckInsQuery
 from schema.admin.deduction import AdminDeductionMutation, AdminDeductionQuery
@@ -23,6 +24,7 @@ from schema.admin.order_events import OrderEventsMutation, OrderEventsQuery
 from schema.admin.order_intake import OrderIntakeMutation, OrderIntakeQuery
 from schema.admin.orders import OrdersQuery
 from schema.admin.programme import ProgrammeMutation, ProgrammeQuery
+from schema.admin.programmes import ProgrammesMutation, ProgrammesQuery
 from schema.admin.tiers import AdminTiersMutation
 from schema.admin.transparency import AdminTransparencyQuery
 from schema.extensions import make_schema
@@ -34,6 +36,7 @@ class Query(
     AccessQuery,
     MembersQuery,
     ProgrammeQuery,
+    ProgrammesQuery,
     EarningRulesQuery,
     AdjustmentsQuery,
     OrdersQuery,
@@ -61,8 +64,10 @@ class Mutation(
     AccessMutation,
     MembersMutation,
     ProgrammeMutation,
+    ProgrammesMutation,
     EarningRulesMutation,
     AdminTiersMutation,
+    AdminBenefitsMutation,
     AdjustmentsMutation,
     OrderIntakeMutation,
     OrderEventsMutation,

@@ -44,8 +44,10 @@ from gamification.points.liability import MONTHS_AHEAD_MAX
 from gamification.points.models import KINDS
 from gamification.points.months import MONTHS_MAX
 from gamification.points.rules import DATES_MAX, NOTICES_MAX
+from gamification.programmes.rules import BODIES
 from gamification.tiers.rules import TIERS_MAX
 from schema.admin.root import schema as admin
+from schema.benefits import BenefitType
 from schema.checkins import REWARDS_MAX
 from schema.extensions import Schema
 from schema.paging import PAGE_MAX
@@ -59,6 +61,7 @@ LOG_DEPTH_MAX = 63
 """A log's size is a bigint, so a way from a leaf to the root has no more steps."""
 
 BOUNDS = {
+    "BenefitsPolicy.tiers": TIERS_MAX,
     "CheckInPreview.entries": PREVIEWED_MAX,
     "CheckInPolicy.rewards": CYCLE_DAYS_MAX,
     "CheckInState.nextRewards": REWARDS_MAX,
@@ -81,6 +84,7 @@ BOUNDS = {
     "Integration.scopes": SCOPES_MAX,
     "InvariantRun.checks": CHECKS_MAX,
     "LiabilityReport.buckets": MONTHS_AHEAD_MAX + 1,
+    "Member.benefits": len(BenefitType),
     "Member.references": REFERENCES_MAX,
     "Member.statementMonths": MONTHS_MAX,
     "MonthlyStatement.lines": len(KINDS),
@@ -117,6 +121,9 @@ BOUNDS = {
     "RuleWindow.weekdays": 7,
     "RulesPolicy.rules": RULES_MAX,
     "Programme.tiers": TIERS_MAX,
+    "ProgrammePublished.leftAlone": len(BODIES),
+    "ProgrammePublished.published": len(BODIES),
+    "ProgrammePublished.unchanged": len(BODIES),
     "Staff.stores": STORES_MAX,
     "TierPolicy.tiers": TIERS_MAX,
     "TierProgress.opportunities": TIERS_MAX,

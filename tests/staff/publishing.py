@@ -22,6 +22,7 @@ PUBLISH = {
     "TIERS": mutation("publishTierPolicy", "TierPolicyInput"),
     "CHECK_INS": mutation("publishCheckInPolicy", "CheckInPolicyInput"),
     "DRAWS": mutation("publishDrawsPolicy", "DrawsPolicyInput"),
+    "BENEFITS": mutation("publishBenefitsPolicy", "BenefitsPolicyInput"),
     "ADJUSTMENTS": mutation("publishAdjustmentsPolicy", "AdjustmentsPolicyInput"),
 }
 TIERS = [
@@ -64,7 +65,19 @@ NO_MODES = {
     "noticeDays": [30, 7, 1],
 }
 """What a points policy has that names none of them."""
+GOLD = {
+    "tierCode": "GOLD",
+    "multiplierBp": 15_000,
+    "discountBp": 500,
+    "discountUsesPerMonth": 4,
+    "freeDeliveriesPerMonth": None,
+    "birthdayPoints": 200,
+    "entryPoints": 0,
+    "earlyAccessMinutes": 60,
+    "priorityService": True,
+}
 GOOD: dict[str, dict[str, Any]] = {
+    "BENEFITS": {"tiers": [GOLD]},
     "POINTS": {
         "expiry": EXPIRY,
         "activationDays": 0,
@@ -87,6 +100,21 @@ GOOD: dict[str, dict[str, Any]] = {
     },
 }
 STORED = {
+    "BENEFITS": {
+        "tiers": [
+            {
+                "tier_code": "GOLD",
+                "multiplier_bp": 15_000,
+                "discount_bp": 500,
+                "discount_uses_per_month": 4,
+                "free_deliveries_per_month": None,
+                "birthday_points": 200,
+                "entry_points": 0,
+                "early_access_minutes": 60,
+                "priority_service": True,
+            }
+        ]
+    },
     "POINTS": {
         "activation_dates": [],
         "activation_days": 0,
@@ -153,6 +181,8 @@ BODY = f"""__typename ... on PointsPolicy {{ {POINTS_TERMS} }}
     ... on EarningPolicy {{ pointsRateBp growthRateBp ladder {{ fromFen rateBp }} }}
     ... on TierPolicy {{ tiers {{ code nameZh nameEn threshold retention purchaseSku purchaseMonths }} metric window
       windowMonths validityMonths validityRoundsTo downgrade graceDays refundDays }}
+    ... on BenefitsPolicy {{ tiers {{ tierCode multiplierBp discountBp discountUsesPerMonth freeDeliveriesPerMonth
+      birthdayPoints entryPoints earlyAccessMinutes priorityService }} }}
     ... on CheckInPolicy {{ cycleDays rewards {{ cycleDay points }} }}
     ... on DrawsPolicy {{ ticketPoints prizePointsMax }}
     ... on AdjustmentsPolicy {{ approvalAbovePoints pointsMax pointsPerStaffDayMax proposalDays }}"""
@@ -163,6 +193,7 @@ POLICIES = f"""query ($kind: PolicyKind, $first: Int! = 20, $after: String) {{
 IN_FORCE = "query ($kind: PolicyKind!, $at: DateTime) { policyInForce(kind: $kind, at: $at) { version } }"
 TUESDAY = "2026-03-03T00:00:00+08:00"
 BODY_TYPES = {
+    "BENEFITS": "BenefitsPolicy",
     "POINTS": "PointsPolicy",
     "EARNING": "EarningPolicy",
     "TIERS": "TierPolicy",

@@ -10,10 +10,12 @@ import orjson
 import pytest
 
 from gamification.adjustments.rules import AdjustmentsPolicy
+from gamification.benefits import service as benefits
+from gamification.benefits.rules import BenefitsPolicy, TierBenefits
 from gamification.checkins import service as checkins
 from gamification.core.actors import SYSTEM
 from gamification.core.clock import FixedClock
-from gamification.core.database import fetch
+from gamification.core.database import execute, fetch
 from gamification.draws import service as draws
 from gamification.earning import service as earning
 from gamification.earning.rulebook import Cap, Effect, Rule, RulesPolicy
@@ -169,6 +171,17 @@ async def a_rule_pays(shop: Shop, clock: FixedClock) -> None:
     await ruled.sent(ruled.order("ruled", 10_000, paid="03-02"))
 
 
+async def a_tier_gives(shop: Shop, clock: FixedClock) -> None:
+    """A multiplied order, and both gifts."""
+    given = TierBenefits("GOLD", multiplier_bp=15_000, birthday_points=50, entry_points=30)
+    office, mei = a_work(clock, A_YEAR, LADDER, TIERS, BenefitsPolicy((given,))), await shop.member()
+    on = clock.now().date()
+    await execute("UPDATE member SET birthday_month = $2, birthday_day = $3 WHERE id = $1", mei, on.month, on.day)
+    await Shop(office, shop.prefix).sent(shop.order("given", 10_000, paid="03-02"))
+    await benefits.give_entry_gift(office, member_id=mei, tier_code="GOLD")
+    assert await benefits.give_birthday_gifts(office, heartbeat=no_heartbeat) == []
+
+
 async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     """Every movement that the slices have: orders, refunds, events, holds, deductions, check-in, ticket, prize, voided
     draw, instant draw, donation, adjustments, expiry."""
@@ -191,6 +204,7 @@ async def everything_happens(shop: Shop, clock: FixedClock) -> UUID:
     await draws.restore_tickets(work, draw_id=voided, heartbeat=no_heartbeat)
     await staff_adjust(shop, clock, mei)
     await a_rule_pays(shop, clock)
+    await a_tier_gives(shop, clock)
     await shop.sent(shop.order("y", 10_000, paid="03-02"))
     clock.advance(timedelta(days=800))
     await shop.sent(shop.order("z", 10_000, paid="03-02"))

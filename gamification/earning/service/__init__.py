@@ -13,11 +13,12 @@ from gamification.earning.service.accruing import (
     points_for_order,
     revoke_for_refund,
 )
-from gamification.earning.service.awards import RULED, Verdict, award_for_activity, is_ruled, rule_loads
+from gamification.earning.service.awards import RULED, Verdict, asks_more, award_for_activity, is_ruled, rule_loads
 from gamification.earning.service.drafting import (
     RuleSaved,
     adapter_of_rule,
     discard_rule,
+    lock_rules,
     preview_rule,
     publish_rule,
     publish_rules,
@@ -34,9 +35,11 @@ __all__ = [
     "Verdict",
     "accrue_for_order",
     "adapter_of_rule",
+    "asks_more",
     "award_for_activity",
     "discard_rule",
     "is_ruled",
+    "lock_rules",
     "months_load",
     "points_for_order",
     "preview_rule",

@@ -128,6 +128,8 @@ def _with_bonuses(book: Book, purchase: Purchase, earned: Earned, worth: Worth, 
         has_ordered=purchase.has_ordered, order_id=purchase.order_id,
     )  # fmt: skip
     by_currency = {"POINTS": list(earned.line_points), "GROWTH": list(earned.line_growth)}
+    if outcome.tier_points:
+        by_currency["POINTS"] = [sum(parts) for parts in zip(earned.line_points, outcome.tier_portions, strict=True)]
     for award in outcome.awards:
         lines = by_currency[award.rule.currency]
         for line, part in enumerate(award.portions):

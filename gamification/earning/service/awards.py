@@ -11,18 +11,22 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from gamification.benefits.service import benefits_of, has_multipliers, post_multiplied
 from gamification.core.draft import Guard, Load, Rows
 from gamification.core.policy import PolicyMissing, Version
 from gamification.earning.awarding import Award, Limits, Outcome, Use, Worth, evaluate
 from gamification.earning.conditions import Activity, MemberFacts
 from gamification.earning.models import RuleUse
 from gamification.earning.rulebook import Rule, RulesPolicy, period_start
+from gamification.earning.rules import BASIS
 from gamification.members.rules import Birthday, Birthdays, birthday_that_counts
 from gamification.points.book import Book
 from gamification.points.rows import Source
 from gamification.tiers.service import tier_code
 
 NO_WORTH = Worth()
+NOBODY = MemberFacts(None, date.min, None, False)
+"""Who is asked nothing."""
 RULED = "EXISTS (SELECT FROM policy_version WHERE kind = 'rules')"
 
 
@@ -129,6 +133,11 @@ def rules_in_force(book: Book, at: datetime) -> Version[RulesPolicy] | None:
         return None
 
 
+def asks_more(book: Book, at: datetime) -> bool:
+    """Whether anything is asked of an order beside its rates: rules, or the multiplier of a tier."""
+    return is_ruled(book) or has_multipliers(book, at)
+
+
 def award_for_activity(
     book: Book,
     activity: Activity,
@@ -138,22 +147,30 @@ def award_for_activity(
     worth: Worth = NO_WORTH,
     has_ordered: bool = False,
     order_id: UUID | None = None,
-    tier_multiplier_bp: int = 10_000,
 ) -> tuple[Outcome, tuple[Verdict, ...]]:
     """Post what the rules of an activity's instant pay, one entry each under `{source}_rule`, and count their use.
+
+    For an order also what the multiplier of the member's tier adds, under `{source}_tier`.
 
     A verb that calls it loads `rule_loads`, and STANDING of the tiers. Growth is posted here, the tier is the caller's.
     """
     version = rules_in_force(book, at)
     rules = version.body.of(activity.trigger, activity.event) if version is not None else ()
-    if version is None or not (rules or tier_multiplier_bp > 10_000):
+    multiplier_bp = benefits_of(book, at).multiplier_bp if order_id is not None and has_multipliers(book, at) else BASIS
+    if not rules and multiplier_bp == BASIS:
         return Outcome(), ()
-    outcome = evaluate(
-        rules, activity, _member_facts(book, activity.on, has_ordered), worth, _limits(book, rules, activity.on),
-        at=at, tier_multiplier_bp=tier_multiplier_bp,
-    )  # fmt: skip
+    member = _member_facts(book, activity.on, has_ordered) if rules else NOBODY
+    limits = _limits(book, rules, activity.on) if rules else Limits()
+    outcome = evaluate(rules, activity, member, worth, limits, at=at, tier_multiplier_bp=multiplier_bp)
     for award in outcome.awards:
+        assert version is not None, "a rule was in force"
         _post(book, award, activity, version, at=at, source=source, order_id=order_id)
+    if outcome.tier_points:
+        assert order_id is not None, "orders are multiplied"
+        post_multiplied(
+            book, outcome.tier_points, outcome.tier_portions, at=at, source=source, base_fen=activity.fen,
+            rate_bp=worth.points_bp, order_id=order_id,
+        )  # fmt: skip
     return outcome, _verdicts(outcome)
 
 

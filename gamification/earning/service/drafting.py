@@ -120,6 +120,11 @@ async def retire_rule(code: str, *, actor: Actor, now: datetime) -> RuleSaved:
     return RuleSaved(code, revision, "RETIRED", policy)
 
 
+async def lock_rules() -> None:
+    """Keep others from publishing rules until the transaction ends, before any lock of policies is taken."""
+    await execute(_LOCK)
+
+
 async def publish_rules(
     rules: Sequence[Rule], *, actor: Actor, now: datetime, effective_from: datetime | None = None
 ) -> Publication:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gamification.core.ids import new_id
 from gamification.earning.conditions import LineFacts, order_activity
-from gamification.earning.service import Earned, Purchase, accrue_for_order, is_ruled
+from gamification.earning.service import Earned, Purchase, accrue_for_order, asks_more
 from gamification.orders.errors import OrderConflict
 from gamification.orders.models import OrderDirectory
 from gamification.orders.rules import KnownOrder, Line
@@ -59,7 +59,7 @@ def record_order(book: Book, command: RecordOrder) -> OrderRecorded:
 def _purchase(book: Book, command: RecordOrder, eligible_fen: tuple[int, ...]) -> Purchase:
     """The order as earning sees it; what rules ask is put together only where there are any."""
     order = command.order
-    if not is_ruled(book):
+    if not asks_more(book, order.paid_at):
         return Purchase(new_id(), order.paid_at, eligible_fen, command.month)
     lines = tuple(
         LineFacts(line.sku, line.category, line.quantity, fen)
