@@ -17,9 +17,9 @@ from app.settings import Settings
 from app.wiring import open_work, opened_database
 from gamification.core.actors import SYSTEM
 from gamification.programmes.errors import ProgrammeInvalid
+from gamification.programmes.files import Programme, document, parse
 from gamification.programmes.presets import PRESETS
 from gamification.programmes.queries import programme_in_force
-from gamification.programmes.rules import Programme, document, parse
 from gamification.programmes.service import ProgrammePublished, preview_programme, publish_programme
 
 

@@ -16,7 +16,7 @@ from gamification.earning.conditions import Condition
 from gamification.earning.rulebook import Cap, Effect, LineBonus, Rule, RulesPolicy, Window
 from gamification.earning.rules import EarningPolicy, LadderStep
 from gamification.points.rules import DeductionPolicy, Expiry, PointsPolicy
-from gamification.programmes.rules import Programme
+from gamification.programmes.files import Programme
 from gamification.tiers.rules import Tier, TierPolicy
 
 PresetName = Literal["CONSERVATIVE_RETAIL", "COFFEE_SHOP", "BEAUTY"]

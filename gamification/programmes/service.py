@@ -16,8 +16,8 @@ from gamification.core.policy import Policy, Publication, preview_policy, publis
 from gamification.core.transactions import transaction
 from gamification.earning import service as earning
 from gamification.earning.rulebook import RulesPolicy
+from gamification.programmes.files import BODIES, Programme, check
 from gamification.programmes.queries import InForce, programme_in_force
-from gamification.programmes.rules import BODIES, Programme, check
 from gamification.tiers.rules import TierPolicy
 
 
@@ -67,7 +67,7 @@ async def _decide(programme: Programme, now: datetime) -> _Decided:
     standing = await programme_in_force(now)
     tiers = standing.programme.policies.get(TierPolicy.kind)
     check(programme, tiers if isinstance(tiers, TierPolicy) else None)
-    policies = {kind: _in_order(programme.policies[kind]) for kind in BODIES if kind in programme.policies}
+    policies = {kind: programme.policies[kind] for kind in BODIES if kind in programme.policies}
     unchanged = [kind for kind, policy in policies.items() if await _is_in_force(policy, standing, now)]
     changed = [policy for kind, policy in policies.items() if kind not in unchanged]
     left_alone = [kind for kind in standing.versions if kind not in policies]
@@ -79,13 +79,6 @@ async def _is_in_force(policy: Policy, standing: InForce, now: datetime) -> bool
         return False
     made = await preview_policy(policy, now=now)
     return made.hash == standing.hashes[policy.kind]
-
-
-def _in_order(policy: Policy) -> Policy:
-    """The policy as it is stored: rules stand by code."""
-    if isinstance(policy, RulesPolicy):
-        return RulesPolicy(tuple(sorted(policy.rules, key=lambda rule: rule.code)))
-    return policy
 
 
 async def _publish(policy: Policy, actor: Actor, now: datetime) -> Publication:

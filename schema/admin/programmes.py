@@ -10,8 +10,8 @@ from strawberry.scalars import JSON
 
 from gamification.core.encoding import encode_sorted
 from gamification.programmes import errors, queries, service
+from gamification.programmes.files import Programme, document, parse
 from gamification.programmes.presets import PRESETS, PresetName
-from gamification.programmes.rules import Programme, document, parse
 from schema.admin.policy_versions import READERS, PolicyKind
 from schema.admin.programme import OPERATORS, IsPreview, PolicyPublished
 from schema.context import Info

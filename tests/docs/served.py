@@ -15,6 +15,8 @@ from tests.docs.pages import Block
 
 ENDPOINTS = {"member": "/graphql", "anonymous": "/graphql"}
 CALLERS = {"staff": "owner"}
+NOBODY = ("anonymous", "nobody")
+"""Who brings no token, to the members' endpoint and to the staff's."""
 
 
 def caller_of(block: Block) -> str:
@@ -43,7 +45,7 @@ class Served:
         caller = caller_of(block)
         query = re.sub(r'"([A-Z]+_[A-Z]+)"', lambda match: f'"{self.names.get(match[1], match[1])}"', block.text)
         headers = {"accept-language": "en"}
-        if caller != "anonymous":
+        if caller not in NOBODY:
             headers["authorization"] = f"Bearer {getattr(self.tokens, caller)}"
         response = await self.client.post(
             ENDPOINTS.get(caller, "/admin/graphql"),

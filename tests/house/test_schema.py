@@ -44,7 +44,7 @@ from gamification.points.liability import MONTHS_AHEAD_MAX
 from gamification.points.models import KINDS
 from gamification.points.months import MONTHS_MAX
 from gamification.points.rules import DATES_MAX, NOTICES_MAX
-from gamification.programmes.rules import BODIES
+from gamification.programmes.files import BODIES
 from gamification.tiers.rules import TIERS_MAX
 from schema.admin.root import schema as admin
 from schema.benefits import BenefitType

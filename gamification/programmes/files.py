@@ -42,8 +42,8 @@ class Programme:
 
     @classmethod
     def of(cls, *policies: Policy) -> Programme:
-        """A programme of these policies."""
-        return cls({policy.kind: policy for policy in policies})
+        """A programme of these policies, its rules by code, as they are stored."""
+        return cls({policy.kind: _in_order(policy) for policy in policies})
 
 
 def document(programme: Programme) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def parse(given: Any) -> Programme:
         found += [Problem(_path(kind, *place), "there is no such field") for place in _unknown(body, shown)]
     if found:
         raise _invalid(found)
-    return Programme(policies)
+    return Programme.of(*policies.values())
 
 
 def check(programme: Programme, tiers: TierPolicy | None) -> None:
@@ -94,6 +94,12 @@ def check(programme: Programme, tiers: TierPolicy | None) -> None:
     found += _unknown_tiers(programme, tiers)
     if found:
         raise _invalid(found)
+
+
+def _in_order(policy: Policy) -> Policy:
+    if isinstance(policy, RulesPolicy):
+        return RulesPolicy(tuple(sorted(policy.rules, key=lambda rule: rule.code)))
+    return policy
 
 
 def _invalid(found: list[Problem]) -> ProgrammeInvalid:
